@@ -1,0 +1,53 @@
+#!/bin/sh
+# The one door: Helm 3 calls it by path, Helm 4 as the plugin's command, people and pipelines by hand.
+set -eu
+
+# Its own folder, also through symlinks (helm plugin install makes one).
+self=$0
+while [ -L "$self" ]; do
+  link=$(readlink "$self")
+  case $link in
+    /*) self=$link ;;
+    *) self=${self%/*}/$link ;;
+  esac
+done
+case $self in
+  */*) here=${self%/*} ;;
+  *) here=. ;;
+esac
+case $here in
+  /*) ;;
+  *) here=$PWD/$here ;;
+esac
+
+has_yaml() {
+  "$1" -I -c 'import sys, yaml._yaml; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+pick_python() {
+  for python in "${DURABLE_PYTHON:-}" "$here/.venv/bin/python" "$here/../.venv/bin/python"; do
+    if [ -n "$python" ] && [ -x "$python" ]; then
+      return
+    fi
+  done
+  for python in python3 python3.14 python3.13 python3.12 python3.11 python; do
+    if command -v "$python" >/dev/null 2>&1 && has_yaml "$python"; then
+      return
+    fi
+  done
+  message="durable: no Python 3.11 or newer with PyYAML and libyaml was found: run 'make setup' in the project, or: python3 -m venv '$here/.venv' && '$here/.venv/bin/pip' install -r '$here/requirements.txt'"
+  echo "$message" >&2
+  # Helm 4 drops stderr; it quotes a separator that it cannot read (see durable/__main__.py).
+  if [ -n "${HELM_PLUGIN_NAME:-}" ]; then
+    printf 'refused: true\n--- %s\n' "$message"
+    exit 0
+  fi
+  exit 2
+}
+
+pick_python
+# -I: no user site, no PYTHON* variables of somebody else's project.
+exec "$python" -I -c 'import sys
+sys.path.insert(0, sys.argv.pop(1))
+from durable.__main__ import run_as_program
+run_as_program()' "$here" "$@"

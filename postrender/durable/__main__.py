@@ -1,0 +1,235 @@
+"""Arguments, stdin to stdout, report, exit code: the only module that prints."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+from durable.errors import DurableError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from durable.pipeline import PlanFile, Result
+    from durable.stream import Stream
+
+COMMANDS = ("render", "check", "explain", "rules")
+USAGE = """\
+usage: durable.sh [render] [--plan FILE] [--report FILE] [--hooks]   < stream > stream
+       durable.sh check    [--plan FILE] [--format text|json]        < stream
+       durable.sh explain  [--plan FILE] [--format text|json]        < stream
+       durable.sh rules    [--format text|json]
+A plan FILE is a PersistencePlan document or a values file with a 'persistence:' block.
+Exit code 0: done, 1: refused by a rule, 2: cannot run."""
+
+
+class Options:
+    """The command line, read."""
+
+    def __init__(self) -> None:
+        self.command = "render"
+        self.plan = ""
+        self.report = ""
+        self.format = "text"
+        self.hooks = False
+
+
+def parse_arguments(arguments: Sequence[str]) -> Options:
+    """Read the command line by hand: argparse costs a tenth of a run. Raises UsageError."""
+    options = Options()
+    rest = list(arguments)
+    if rest and not rest[0].startswith("-"):
+        options.command = rest.pop(0)
+        if options.command not in COMMANDS:
+            raise UsageError(f"unknown command {options.command!r}: one of {', '.join(COMMANDS)}\n{USAGE}")
+    while rest:
+        flag, glued, value = rest.pop(0).partition("=")
+        if flag == "--hooks" and not glued:
+            options.hooks = True
+            continue
+        if flag not in ("--plan", "--report", "--format"):
+            raise UsageError(f"unknown argument {flag!r}\n{USAGE}")
+        if not glued and not rest:
+            raise UsageError(f"{flag} needs a value\n{USAGE}")
+        setattr(options, flag[2:], value if glued else rest.pop(0))
+    if options.format not in ("text", "json"):
+        raise UsageError(f"--format is text or json, not {options.format!r}")
+    return options
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; give the exit code."""
+    gc.disable()  # one pass over the input; a collector would only walk what is needed to the end
+    if {"-h", "--help"} & set(arguments):
+        print(USAGE)
+        return 0
+    report = Report("")
+    try:
+        options = parse_arguments(arguments)
+        report = Report(options.report or os.environ.get("DURABLE_REPORT", ""))
+        return RUN[options.command](options, report)
+    except DurableError as error:
+        return report.failure(f"durable: {error}")
+    except RecursionError:
+        return report.failure("durable: the input is nested too deeply to be read")
+    except BrokenPipeError:
+        # Whoever read stdout is gone; what was not read is not our output any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return report.failure("durable: stdout was closed before everything was written: nothing can be relied on")
+    except OSError as error:
+        return report.failure(f"durable: {error.filename or 'stdin or stdout'}: {error.strerror}")
+
+
+class Report:
+    """Where messages go: stderr, a file, and a descriptor, since Helm shows stderr in one case of four."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def write(self, text: str) -> None:
+        """Say it on every road."""
+        line = text.rstrip("\n") + "\n"
+        if sys.stderr is not None:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+        if self.path:
+            with open(self.path, "a", encoding="utf-8") as file:  # noqa: PTH123  pathlib is a slow import
+                file.write(line)
+        descriptor = os.environ.get("DURABLE_REPORT_FD", "")
+        if descriptor.isdigit() and int(descriptor) > 2:  # noqa: PLR2004  0 to 2 are spoken for
+            try:
+                os.write(int(descriptor), line.encode())
+            except OSError:
+                sys.stderr.write(f"durable: DURABLE_REPORT_FD={descriptor} is not open for writing\n")
+
+    def failure(self, text: str) -> int:
+        """Say why the run cannot go on; exit code 2 (under Helm 4 see refuse_in_stream)."""
+        try:
+            self.write(text)
+        except OSError as error:
+            sys.stderr.write(f"durable: the report {self.path}: {error.strerror}\n")
+        if os.environ.get("HELM_PLUGIN_NAME"):
+            return refuse_in_stream(" ".join(text.split()))
+        return 2
+
+
+def refuse_in_stream(text: str) -> int:
+    """Make Helm 4 show our text: it drops a plugin's stderr, but quotes a document separator it cannot read.
+
+    Seen on 4.3.1: ``error parsing YAML: invalid document separator: --- <our text>``; nothing is applied.
+    """
+    _write_stdout([f"refused: true\n--- {text}\n".encode()])
+    return 0
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise UsageError("stdin is closed: pipe a rendered stream in, as in helm template ... | durable.sh")
+    return sys.stdin.buffer.read()
+
+
+def _read_plan(path: str) -> PlanFile | None:
+    if not path:
+        return None
+    from durable.pipeline import PlanFile  # noqa: PLC0415  after the arguments are known to be right
+
+    with open(path, "rb") as file:  # noqa: PTH123  pathlib is a slow import
+        data = file.read()
+    try:
+        return PlanFile(path, data.decode())
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: the plan is not UTF-8") from None
+
+
+def _run(options: Options, report: Report) -> tuple[Stream, Result] | None:
+    """Read stdin and run the pipeline; None for an empty stdin."""
+    from durable import pipeline, stream  # noqa: PLC0415  YAML is loaded only where a stream is read
+
+    plan_file = _read_plan(options.plan)
+    data = _read_stdin()
+    if not data:
+        report.write("durable: stdin is empty: nothing to do (did the command before the pipe fail?)")
+        return None
+    documents = stream.read(data)
+    return documents, pipeline.run(documents, plan_file, hooks=options.hooks)
+
+
+def render(options: Options, report: Report) -> int:
+    """Write the edited stream, or refuse."""
+    ran = _run(options, report)
+    if ran is None:
+        return 0
+    stream, result = ran
+    for finding in result.findings:
+        report.write(finding.text())
+    if result.refused:
+        return _refused(result, report)
+    _write_stdout(stream.pieces())
+    return 0
+
+
+def _refused(result: Result, report: Report) -> int:
+    if not os.environ.get("HELM_PLUGIN_NAME"):
+        return 1
+    refused = [f for f in result.findings if f.severity == "refuse"]
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    where = f"; all of it is in {report.path}" if report.path else "; set DURABLE_REPORT=FILE to see all of it"
+    return refuse_in_stream(f"durable refused: {refused[0].line()}{more}{where}")
+
+
+def check(options: Options, report: Report) -> int:
+    """Print the findings."""
+    from durable.listing import findings_text  # noqa: PLC0415  not for render
+
+    ran = _run(options, report)
+    if ran is None:
+        return 0
+    _write_stdout([findings_text(ran[1].findings, options.format).encode()])
+    return 1 if ran[1].refused else 0
+
+
+def explain(options: Options, report: Report) -> int:
+    """Print each edit, object by object."""
+    from durable.listing import edits_text  # noqa: PLC0415  not for render
+
+    ran = _run(options, report)
+    if ran is None:
+        return 0
+    _write_stdout([edits_text(ran[1].edits, options.format).encode()])
+    return 0
+
+
+def rules(options: Options, _report: Report) -> int:
+    """Print every rule."""
+    from durable.listing import rules_text  # noqa: PLC0415  not for render
+
+    _write_stdout([rules_text(options.format).encode()])
+    return 0
+
+
+RUN: dict[str, Callable[[Options, Report], int]] = {
+    "render": render,
+    "check": check,
+    "explain": explain,
+    "rules": rules,
+}
+
+
+def _write_stdout(pieces: object) -> None:
+    if sys.stdout is None:
+        raise UsageError("stdout is closed")
+    sys.stdout.buffer.writelines(pieces)  # type: ignore[arg-type]
+    sys.stdout.buffer.flush()
+
+
+def run_as_program() -> None:
+    """Leave without tearing down the interpreter: that takes longer than reading the stream."""
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    run_as_program()

@@ -1,0 +1,1 @@
+"""The rules, one topic a file; durable.pipeline.CHECKS names the topics."""

@@ -1,0 +1,168 @@
+"""The order of things: two tuples are the design, the rest runs them."""
+
+from __future__ import annotations
+
+from durable.document import Document
+from durable.errors import DocumentError, PlanError
+from durable.objects import Object
+from durable.plan import KIND, parse_plan
+from durable.record import record
+from durable.stack import RECORD_LABEL, Stack, find_consumers, objects, operator_version
+from durable.steps.apply_patches import apply_patches
+from durable.steps.bind_volumes import bind_volumes
+from durable.steps.claim_storage import claim_storage
+from durable.steps.fix_ownership import fix_ownership
+from durable.steps.keep_claims import keep_claims
+from durable.steps.limit_retention import limit_retention
+from durable.steps.mount_grafana import mount_grafana
+from durable.steps.pin_nodes import pin_nodes
+from durable.steps.record_plan import plan_text, record_plan
+from durable.steps.set_fs_group import set_fs_group
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from durable.edits import Edit
+    from durable.findings import Finding
+    from durable.plan import Plan
+    from durable.stream import Stream
+
+STEPS = (
+    claim_storage,
+    keep_claims,
+    mount_grafana,
+    set_fs_group,
+    pin_nodes,
+    fix_ownership,
+    limit_retention,
+    bind_volumes,
+    apply_patches,
+)
+
+
+@record
+class PlanFile:
+    """A plan that comes from a file: its name for messages, and its text."""
+
+    name: str
+    text: str
+
+
+@record
+class Result:
+    """What a run did: the edits in their order, and what the rules found."""
+
+    edits: tuple[Edit, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether a rule refuses the stream."""
+        return any(f.severity == "refuse" for f in self.findings)
+
+
+def run(stream: Stream, plan_file: PlanFile | None, *, hooks: bool = False) -> Result:
+    """Edit the stream's documents by the plan, and check what came out.
+
+    Raises PlanError, DocumentError or StreamError; the stream must then not be put out.
+    """
+    stack = build_stack(stream, plan_file, hooks=hooks)
+    edits: list[Edit] = []
+    for step in STEPS:
+        for edit in step(stack):
+            edit.object.apply([edit.operation])
+            edits.append(edit)
+    found = check(stack)
+    record_plan(stack, edits, [f.line() for f in found if f.severity == "warn"])
+    return Result(tuple(edits), tuple(found))
+
+
+def check(stack: Stack) -> list[Finding]:
+    """Ask every rule."""
+    from durable.checks import registry  # noqa: PLC0415  break of the circle: rules look at stacks
+
+    return registry.find(stack)
+
+
+def build_stack(stream: Stream, plan_file: PlanFile | None, *, hooks: bool = False) -> Stack:
+    """Find the plan and the consumers in the stream."""
+    found = objects(stream, hooks=hooks)
+    plan, plan_object, record_object = find_plan(found, plan_file)
+    stack = Stack(
+        stream=stream,
+        plan=plan,
+        objects=found,
+        consumers=find_consumers(found, plan),
+        operator=operator_version(stream),
+        plan_object=plan_object,
+        record_object=record_object,
+        recorded=False,
+    )
+    refuse_other_release(stack)
+    known = record_object.get("data", "plan.yaml") if record_object else None
+    return Stack(**vars(stack) | {"recorded": known == plan_text(stack)})
+
+
+def find_plan(
+    found: dict[str, list[Object]], plan_file: PlanFile | None
+) -> tuple[Plan, Object | None, Object | None]:
+    """The plan: of the file, of the stream's plan document, or of the record of an earlier run."""
+    documents = found.get(KIND, [])
+    records = [c for c in found.get("ConfigMap", []) if c.labels.get(RECORD_LABEL)]
+    if len(documents) + bool(plan_file) > 1:
+        places = [str(d.chunk.label()) if d.chunk else str(d) for d in documents]
+        if plan_file:
+            places.append(f"--plan {plan_file.name}")
+        raise PlanError(f"two plans: {' and '.join(places)}; keep one")
+    record_object = records[0] if records else None
+    if plan_file:
+        return parse_plan(_file_value(plan_file), plan_file.name), None, record_object
+    if documents:
+        plan = documents[0]
+        _refuse_duplicate(plan.document, str(plan))
+        return parse_plan(plan.value, plan.chunk.label() if plan.chunk else str(plan)), plan, record_object
+    if record_object:
+        text = record_object.string("data", "plan.yaml")
+        value = _file_value(PlanFile(str(record_object), text))
+        named = {"apiVersion": "durable-prometheus-stack/v1", "kind": KIND, "spec": value}
+        return parse_plan(named, str(record_object)), None, record_object
+    raise PlanError(
+        f"no plan: the stream has no {KIND} document; render the chart durable-prometheus-stack, "
+        "or give --plan FILE (a values file with a 'persistence' block)"
+    )
+
+
+def _file_value(plan_file: PlanFile) -> object:
+    document = Document(plan_file.text.removeprefix("\ufeff"))
+    try:
+        value = document.value
+    except DocumentError as error:
+        raise PlanError(f"{plan_file.name}: not YAML: {error}") from None
+    _refuse_duplicate(document, plan_file.name)
+    return value
+
+
+def _refuse_duplicate(document: Document, origin: str) -> None:
+    twice = document.tree.duplicate_key()
+    if twice:
+        raise PlanError(f"{origin}: line {twice[1] + 1}: the key {twice[0]!r} stands twice: remove one")
+
+
+def refuse_other_release(stack: Stack) -> None:
+    """Raise PlanError where Helm says that every consumer belongs to another release than the plan's."""
+    release = stack.plan.release
+    told = {c: _release_of(c.object) for c in stack.consumers}
+    others = [c for c, name in told.items() if name and name != release]
+    if release and others and len(others) == len(told):
+        msg = (
+            f"the plan is for the release {release!r}, but {others[0]} belongs to {told[others[0]]!r}: "
+            "render both with one release name, or take spec.release out of the plan file"
+        )
+        raise PlanError(msg)
+
+
+def _release_of(item: Object) -> str:
+    labels = item.labels
+    helm = "Helm" in (labels.get("heritage"), labels.get("app.kubernetes.io/managed-by"))
+    return str(labels.get("release") or labels.get("app.kubernetes.io/instance") or "") if helm else ""
+
+

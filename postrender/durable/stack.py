@@ -1,0 +1,304 @@
+"""The consumers of the plan, found in the rendered documents: names are read here, never computed."""
+
+from __future__ import annotations
+
+import re
+
+from durable import consumers as table
+from durable.errors import DocumentError
+from durable.objects import FILENAME, Object
+from durable.record import record
+from durable.scalars import write_block
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from durable.consumers import Facts, Version
+    from durable.plan import ConsumerPlan, Plan, Volume
+    from durable.stream import Chunk, Stream
+
+RECORD_LABEL = "durable-prometheus-stack/record"
+CONSUMER_LABEL = "durable-prometheus-stack/consumer"
+VOLUME_LABEL = "durable-prometheus-stack/volume"
+READ = frozenset(
+    {
+        *table.CUSTOM_RESOURCES,
+        "PersistencePlan",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "StorageClass",
+        "HorizontalPodAutoscaler",
+    }
+)
+LISTS = ("List", "ResourceList")
+LISTED = re.compile(rb"""["']?kind["']?:\s*["']?(?:""" + "|".join((*READ, *table.GRAFANA_KINDS)).encode() + rb""")\b""")
+OPERATOR = re.compile(
+    rb"prometheus-operator:v?(\d+)\.(\d+)\.\d|operator\.prometheus\.io/version: [\"']?(\d+)\.(\d+)\."
+)
+# Custom resources of the operator come before its Deployment in no fixed order, so all are searched.
+OPERATOR_KINDS = ("Deployment", "CustomResourceDefinition", *LISTS)
+
+
+@record
+class Consumer:
+    """A workload of the stream that holds data, and what the plan says of it (None: nothing)."""
+
+    name: str
+    object: Object
+    facts: Facts | None  # None: Grafana
+    plan: ConsumerPlan | None
+
+    @property
+    def managed(self) -> bool:
+        """Whether the plan wants this consumer's data to last, and its kind can hold any."""
+        return self.plan is not None and self.plan.enabled and self.stateful
+
+    @property
+    def stateful(self) -> bool:
+        """Whether pods have a claim of their own at all: an agent in DaemonSet mode has none."""
+        return not (self.facts and self.object.get("spec", "mode") == "DaemonSet")
+
+    @property
+    def deployment(self) -> bool:
+        """Whether this is a Deployment: one claim for all its pods."""
+        return self.facts is None and self.object.kind == "Deployment"
+
+    @property
+    def pod(self) -> tuple[str, ...]:
+        """The path of what the pods are made from."""
+        return ("spec",) if self.facts else ("spec", "template", "spec")
+
+    @property
+    def namespace(self) -> str:
+        """The consumer's namespace, empty where the document leaves it to kubectl."""
+        return self.object.namespace
+
+    @property
+    def replicas(self) -> int:
+        """Pods per shard."""
+        return self.object.number("spec", "replicas", default=1)
+
+    @property
+    def shards(self) -> int:
+        """Shards; less than two means one StatefulSet without a suffix."""
+        sharded = self.facts is not None and self.facts.sharded
+        return max(1, self.object.number("spec", "shards", default=1)) if sharded else 1
+
+    @property
+    def volume_name(self) -> str:
+        """The name of the pod's data volume: the claim template's name."""
+        if self.facts is None:
+            return grafana_volume(self.object)
+        template = ("spec", "storage", "volumeClaimTemplate", "metadata", "name")
+        return self.object.string(*template) or self.facts.claim.format(self.object.name)
+
+    @property
+    def sub_path(self) -> str:
+        """The sub-directory of the volume in which the data lies."""
+        if self.facts is None:
+            return self.plan.sub_path if self.plan else ""
+        bare = self.object.flag("spec", "storage", "disableMountSubPath") and bool(self.facts.sub_path)
+        return "" if bare else self.facts.sub_path
+
+    @property
+    def mount(self) -> str:
+        """Where the server mounts the volume."""
+        return self.facts.mount if self.facts else table.GRAFANA_MOUNT
+
+    @property
+    def ids(self) -> tuple[int, int]:
+        """The user and group that the server runs as, by its pod's security context or the image's habit."""
+        path = (*self.pod, "securityContext")
+        uid, gid = (self.facts.uid, self.facts.gid) if self.facts else (table.GRAFANA_ID, table.GRAFANA_ID)
+        group = self.object.get(*path, "fsGroup")
+        user = self.object.number(*path, "runAsUser", default=uid)
+        return user, group if isinstance(group, int) else self.object.number(*path, "runAsGroup", default=gid)
+
+    def claims(self) -> list[str]:
+        """The names of the claims that the pods will have, shard 0 first."""
+        if self.deployment:
+            return [self.deployment_claim()]
+        return [self.claim(shard, n) for shard in range(self.shards) for n in range(self.replicas)]
+
+    def claim(self, shard: int, ordinal: int) -> str:
+        """The claim of one pod: ``<claim template>-<statefulset>-<ordinal>``."""
+        name = self.object.name
+        statefulset = self.facts.statefulset.format(name) if self.facts else name
+        suffix = f"-shard-{shard}" if shard else ""
+        return f"{self.volume_name}-{statefulset}{suffix}-{ordinal}"
+
+    def deployment_claim(self) -> str:
+        """The claim of Grafana's Deployment: the one it names, else the name that its chart would give."""
+        volume = pod_volume(self.object, self.pod, self.volume_name)
+        claim = volume.get("persistentVolumeClaim") if volume else None
+        name = claim.get("claimName") if isinstance(claim, dict) else None
+        return str(name or self.object.name)
+
+    def claim_of_volumes(self, volumes: tuple[Volume, ...]) -> list[str]:
+        """The claim that each static volume of the plan is for, by position.
+
+        Spare volumes stay reserved for the next ordinals, so that scaling down and up again finds them.
+        A volume that says its shard counts within that shard.
+        """
+        if self.deployment:
+            return [self.deployment_claim()] * len(volumes)
+        said = any(v.shard is not None for v in volumes)
+        counts: dict[int, int] = {}
+        claims = []
+        for index, volume in enumerate(volumes):
+            shard = (volume.shard or 0) if said else (index // max(1, self.replicas) if self.shards > 1 else 0)
+            ordinal = counts.get(shard, 0)
+            counts[shard] = ordinal + 1
+            claims.append(self.claim(shard, ordinal))
+        return claims
+
+    def __str__(self) -> str:
+        """The object as a person names it."""
+        return str(self.object)
+
+
+@record
+class Stack:
+    """Everything that steps and checks look at."""
+
+    stream: Stream
+    plan: Plan
+    objects: Any  # kind -> list of Object
+    consumers: tuple[Consumer, ...]
+    operator: Version | None
+    plan_object: Object | None
+    record_object: Object | None
+    recorded: bool  # the stream carries the record of this very plan: it has been rendered before
+
+    def add(self, value: dict[str, Any], neighbour: Object | None) -> Object:
+        """Add an object to the stream: before its neighbour, into the neighbour's list, or at the end."""
+        chunk = neighbour.chunk if neighbour else None
+        if neighbour is not None and neighbour.base:
+            neighbour.document.apply([{"op": "add", "path": "/items/-", "value": value}])
+            added = Object(chunk, neighbour.document, ("items", str(len(neighbour.document.value["items"]) - 1)))
+        else:
+            filename = FILENAME in value["metadata"].get("annotations", {})
+            source = f"# Source: {neighbour.source}\n" if neighbour and neighbour.source and not filename else ""
+            text = "---\n" + source + "\n".join(write_block(value, 0)) + "\n"
+            added = Object(chunk, self.stream.add_before(chunk, text))
+        self.objects.setdefault(str(value["kind"]), []).append(added)
+        return added
+
+    def kind(self, kind: str) -> list[Object]:
+        """All objects of a kind that was read."""
+        found: list[Object] = self.objects.get(kind, [])
+        return found
+
+    def managed(self) -> Iterator[Consumer]:
+        """The consumers whose data must last."""
+        return (c for c in self.consumers if c.managed)
+
+    def volumes_of(self, consumer: str) -> list[tuple[int, Object]]:
+        """The chart's static volumes of a consumer, with their place in the plan's list."""
+        found = [v for v in self.kind("PersistentVolume") if v.labels.get(CONSUMER_LABEL) == consumer]
+        return sorted(((_place(v), v) for v in found), key=lambda pair: pair[0])
+
+    def find(self, kind: str, name: str, namespace: str = "") -> Object | None:
+        """The object of a kind with this name; a document without a namespace fits any."""
+        for found in self.kind(kind):
+            same = not (found.namespace and namespace) or found.namespace == namespace
+            if found.name == name and same:
+                return found
+        return None
+
+    def has_field(self, since: Version, *, unknown: bool) -> bool:
+        """Whether the operator in the stream knows a field; ``unknown`` answers where no operator is seen."""
+        return unknown if self.operator is None else self.operator >= since
+
+
+def _place(volume: Object) -> int:
+    text = str(volume.labels.get(VOLUME_LABEL, ""))
+    if not text.isdigit():
+        raise DocumentError(f"{volume}: metadata.labels.{VOLUME_LABEL} must be the volume's place in the plan's list")
+    return int(text)
+
+
+def objects(stream: Stream, *, hooks: bool) -> dict[str, list[Object]]:
+    """The objects that steps and checks may look at, by kind."""
+    found: dict[str, list[Object]] = {}
+    for chunk in stream.chunks:
+        if not _relevant(chunk):
+            continue
+        for item in objects_of(chunk):
+            if hooks or not item.hook:
+                found.setdefault(item.kind, []).append(item)
+    return found
+
+
+def _relevant(chunk: Chunk) -> bool:
+    if chunk.kind in READ:
+        return True
+    if chunk.kind in table.GRAFANA_KINDS:
+        return chunk.holds(table.GRAFANA_MOUNT.encode())
+    if chunk.kind == "ConfigMap":
+        return chunk.holds(RECORD_LABEL.encode())
+    return chunk.kind in LISTS and bool(LISTED.search(chunk.data, chunk.start, chunk.end))
+
+
+def objects_of(chunk: Chunk) -> Iterator[Object]:
+    """A document's objects: itself, or the items of a list."""
+    try:
+        document = chunk.document
+        if chunk.kind not in LISTS:
+            yield Object(chunk, document)
+            return
+        items = document.value.get("items")
+    except DocumentError as error:
+        raise DocumentError(f"{chunk.label()}: {error}") from None
+    if items is None:
+        return
+    if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
+        raise DocumentError(f"{chunk.label()}: items must be a list of objects")
+    for index in range(len(items)):
+        yield Object(chunk, document, ("items", str(index)))
+
+
+def operator_version(stream: Stream) -> Version | None:
+    """The prometheus-operator's version: by its image, else by the CRDs' annotation."""
+    for chunk in stream.chunks:
+        if chunk.kind not in OPERATOR_KINDS:
+            continue
+        found = OPERATOR.search(chunk.data, chunk.start, min(chunk.end, chunk.start + 100_000))
+        if found:
+            major, minor = (int(g) for g in found.groups() if g is not None)
+            return major, minor
+    return None
+
+
+def find_consumers(found: dict[str, list[Object]], plan: Plan) -> tuple[Consumer, ...]:
+    """The workloads that hold data, in the table's order."""
+    consumers = [
+        Consumer(facts.consumer, item, facts, plan.consumers.get(facts.consumer))
+        for kind, facts in table.CUSTOM_RESOURCES.items()
+        for item in found.get(kind, [])
+        if str(item.get("apiVersion")).startswith(table.GROUP)
+    ]
+    workloads = [item for kind in table.GRAFANA_KINDS for item in found.get(kind, [])]
+    consumers += [
+        Consumer(table.GRAFANA, item, None, plan.consumers.get(table.GRAFANA))
+        for item in workloads
+        if grafana_volume(item)
+    ]
+    return tuple(consumers)
+
+
+def grafana_volume(workload: Object) -> str:
+    """The name of the volume that a container mounts as Grafana's data directory, or ''."""
+    for container in workload.items("spec", "template", "spec", "containers"):
+        mounts = container.get("volumeMounts")
+        for mount in mounts if isinstance(mounts, list) else ():
+            if isinstance(mount, dict) and mount.get("mountPath") == table.GRAFANA_MOUNT:
+                return str(mount.get("name") or "")
+    return ""
+
+
+def pod_volume(workload: Object, pod: tuple[str, ...], name: str) -> dict[str, Any] | None:
+    """The pod's volume of this name."""
+    return next((v for v in workload.items(*pod, "volumes") if v.get("name") == name), None)

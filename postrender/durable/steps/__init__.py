@@ -1,0 +1,1 @@
+"""The transforms, one a file; durable.pipeline.STEPS has their order."""

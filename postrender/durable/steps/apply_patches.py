@@ -1,0 +1,43 @@
+"""Apply the user's own patches, after everything else."""
+
+from __future__ import annotations
+
+from durable.edits import Edit
+from durable.errors import PlanError
+from durable.stack import objects_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from durable.objects import Object
+    from durable.plan import Patch
+    from durable.stack import Stack
+
+
+def apply_patches(stack: Stack) -> Iterator[Edit]:
+    """Apply each patch to every object that fits its target; a patch that fits none is an error.
+
+    A stream that carries the record of this very plan has been patched: adding to a list twice is no wish.
+    """
+    if stack.recorded:
+        return
+    for number, patch in enumerate(stack.plan.patches):
+        targets = list(_targets(stack, patch))
+        if not targets:
+            what = "/".join(filter(None, [patch.kind, patch.namespace, patch.name]))
+            raise PlanError(f"persistence.patches[{number}].target fits no object: the stream has no {what}")
+        for target in targets:
+            for operation in patch.operations:
+                yield Edit(target, operation)
+
+
+def _targets(stack: Stack, patch: Patch) -> Iterator[Object]:
+    for chunk in stack.stream.chunks:
+        if chunk.kind != patch.kind and chunk.kind not in ("List", "ResourceList"):
+            continue
+        for item in objects_of(chunk):
+            named = not patch.name or item.name == patch.name
+            spaced = not patch.namespace or item.namespace == patch.namespace
+            if item.kind == patch.kind and named and spaced:
+                yield item
