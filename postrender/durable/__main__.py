@@ -43,7 +43,9 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
     if rest and not rest[0].startswith("-"):
         options.command = rest.pop(0)
         if options.command not in COMMANDS:
-            raise UsageError(f"unknown command {options.command!r}: one of {', '.join(COMMANDS)}\n{USAGE}")
+            raise UsageError(
+                f"unknown command {options.command!r}: one of {', '.join(COMMANDS)}\n{USAGE}"
+            )
     while rest:
         flag, glued, value = rest.pop(0).partition("=")
         if flag == "--hooks" and not glued:
@@ -77,7 +79,9 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         # Whoever read stdout is gone; what was not read is not our output any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return report.failure("durable: stdout was closed before everything was written: nothing can be relied on")
+        return report.failure(
+            "durable: stdout was closed before everything was written: nothing can be relied on"
+        )
     except OSError as error:
         return report.failure(f"durable: {error.filename or 'stdin or stdout'}: {error.strerror}")
 
@@ -102,7 +106,9 @@ class Report:
             try:
                 os.write(int(descriptor), line.encode())
             except OSError:
-                sys.stderr.write(f"durable: DURABLE_REPORT_FD={descriptor} is not open for writing\n")
+                sys.stderr.write(
+                    f"durable: DURABLE_REPORT_FD={descriptor} is not open for writing\n"
+                )
 
     def failure(self, text: str) -> int:
         """Say why the run cannot go on; exit code 2 (under Helm 4 see refuse_in_stream)."""
@@ -126,7 +132,9 @@ def refuse_in_stream(text: str) -> int:
 
 def _read_stdin() -> bytes:
     if sys.stdin is None:
-        raise UsageError("stdin is closed: pipe a rendered stream in, as in helm template ... | durable.sh")
+        raise UsageError(
+            "stdin is closed: pipe a rendered stream in, as in helm template ... | durable.sh"
+        )
     return sys.stdin.buffer.read()
 
 
@@ -150,7 +158,9 @@ def _run(options: Options, report: Report) -> tuple[Stream, Result] | None:
     plan_file = _read_plan(options.plan)
     data = _read_stdin()
     if not data:
-        report.write("durable: stdin is empty: nothing to do (did the command before the pipe fail?)")
+        report.write(
+            "durable: stdin is empty: nothing to do (did the command before the pipe fail?)"
+        )
         return None
     documents = stream.read(data)
     return documents, pipeline.run(documents, plan_file, hooks=options.hooks)
@@ -164,6 +174,13 @@ def render(options: Options, report: Report) -> int:
     stream, result = ran
     for finding in result.findings:
         report.write(finding.text())
+    if any(chunk.kind == "ResourceList" for chunk in stream.chunks):
+        from durable import krm  # noqa: PLC0415  not for Helm
+
+        if krm.is_resource_list(stream):
+            answer = krm.answered(stream, result.findings, refused=result.refused)
+            _write_stdout(answer.pieces())
+            return 1 if result.refused else 0
     if result.refused:
         return _refused(result, report)
     _write_stdout(stream.pieces())
@@ -175,7 +192,11 @@ def _refused(result: Result, report: Report) -> int:
         return 1
     refused = [f for f in result.findings if f.severity == "refuse"]
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-    where = f"; all of it is in {report.path}" if report.path else "; set DURABLE_REPORT=FILE to see all of it"
+    where = (
+        f"; all of it is in {report.path}"
+        if report.path
+        else "; set DURABLE_REPORT=FILE to see all of it"
+    )
     return refuse_in_stream(f"durable refused: {refused[0].line()}{more}{where}")
 
 
@@ -203,6 +224,7 @@ def explain(options: Options, report: Report) -> int:
 
 def rules(options: Options, _report: Report) -> int:
     """Print every rule."""
+    from durable import pipeline  # noqa: F401, PLC0415  registers the rules
     from durable.listing import rules_text  # noqa: PLC0415  not for render
 
     _write_stdout([rules_text(options.format).encode()])

@@ -18,10 +18,10 @@ NEVER = (999, 0)
 
 @record
 class Facts:
-    """What the operator (or Grafana's chart) does for one kind.
+    """What the operator does for one kind.
 
-    ``statefulset`` and ``claim`` are patterns over the custom resource's name; versions are the first
-    prometheus-operator release whose CRD has the field.
+    ``statefulset`` and ``claim`` are patterns over the custom resource's name; versions are the
+    first prometheus-operator release whose CRD has the field.
     """
 
     consumer: str
@@ -77,7 +77,7 @@ ALERTMANAGER = Facts(
     gid=2000,
     claim_retention_since=(0, 79),
 )
-# No sub-path ever, and no claim retention policy field as of 0.93: a StatefulSet's default is Retain.
+# Never a sub-path, and no retention policy of claims as of 0.93 (a StatefulSet's default is Retain).
 THANOS_RULER = Facts(
     consumer="thanosRuler",
     kind="ThanosRuler",
@@ -99,7 +99,7 @@ GRAFANA_KINDS = ("Deployment", "StatefulSet")
 GROUP = "monitoring.coreos.com/"
 
 # fsGroupChangePolicy came with Kubernetes 1.18; the operator's CRDs have had it since this version.
-CHANGE_POLICY_SINCE = (0, 40)
+CHANGE_POLICY_SINCE = (0, 39)
 
 # Sub-directories of one volume or one disk that belong to different consumers must differ.
 CONSUMERS = ("prometheus", "alertmanager", "thanosRuler", GRAFANA)

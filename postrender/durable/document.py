@@ -40,7 +40,9 @@ def tokens(text: str) -> Path:
     if text and not text.startswith("/"):
         raise DocumentError(f"{text!r} is no JSON pointer: it starts with '/'")
     if re.search(r"~(?![01])", text):
-        raise DocumentError(f"{text!r} is no JSON pointer: '~' is written '~0', '/' inside a key '~1'")
+        raise DocumentError(
+            f"{text!r} is no JSON pointer: '~' is written '~0', '/' inside a key '~1'"
+        )
     return tuple(t.replace("~1", "/").replace("~0", "~") for t in text.split("/")[1:])
 
 
@@ -95,10 +97,14 @@ class Document:
     def _refuse_uneditable(self) -> None:
         twice = self.tree.duplicate_key()
         if twice:
-            msg = f"line {twice[1] + 1}: the key {twice[0]!r} stands twice in one mapping: remove one"
+            msg = (
+                f"line {twice[1] + 1}: the key {twice[0]!r} stands twice in one mapping: remove one"
+            )
             raise DocumentError(msg)
         if self.tree.recursive:
-            raise DocumentError(f"the anchor &{self.tree.recursive} holds itself: write the value out")
+            raise DocumentError(
+                f"the anchor &{self.tree.recursive} holds itself: write the value out"
+            )
 
     def _write(self, text: str) -> None:
         self.text = text
@@ -166,7 +172,9 @@ class Document:
             parent = self._collection(path[:-1])
             inherited = parent.node.kind == "map" and not parent.node.find(path[-1])
             if inherited and _from_merge(parent.node, path[-1]) is not None:
-                self._splice(splice.insert_pair(self.text, parent.slot, parent.node, path[-1], value))
+                self._splice(
+                    splice.insert_pair(self.text, parent.slot, parent.node, path[-1], value)
+                )
                 return
         place = self._find(path)
         self._refuse_shared(place.node, path)
@@ -184,7 +192,11 @@ class Document:
             return
         pair = target.find(last)
         if pair is None:
-            reason = "comes from a merge key (<<)" if _from_merge(target, last) is not None else "does not exist"
+            reason = (
+                "comes from a merge key (<<)"
+                if _from_merge(target, last) is not None
+                else "does not exist"
+            )
             raise DocumentError(f"{pointer(path)} {reason}: it cannot be removed")
         self._refuse_shared(pair[1], path)
         self._refuse_shared(pair[0], path)

@@ -1,4 +1,4 @@
-"""Edits that steps yield: RFC 6902 operations on one object, none where the object is already so."""
+"""Edits that steps yield: RFC 6902 operations on an object, none where it is already so."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _absent(target: Object, path: Path) -> bool:
 
 
 def merge(target: Object, path: Path, values: dict[str, Any]) -> Iterator[Edit]:
-    """Set keys of the mapping at a path, leaving its other keys; the path's mapping is made if missing."""
+    """Set keys of the mapping at a path, which is made if missing; its other keys stay."""
     if target.get(*path) is None:
         yield from set_value(target, path, values)
         return

@@ -24,6 +24,7 @@ class Finding:
     fix: str
     source: str = ""
     accepted: bool = False
+    reference: tuple[str, ...] = ()  # apiVersion, kind, namespace, name of the object
 
     def order(self) -> tuple[str, ...]:
         """Refusals first, then by object."""
@@ -42,4 +43,4 @@ class Finding:
 
     def data(self) -> dict[str, Any]:
         """The finding for --format json."""
-        return dict(vars(self))
+        return {k: v for k, v in vars(self).items() if k != "reference"}

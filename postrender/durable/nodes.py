@@ -40,7 +40,21 @@ class Node:
     anchored node as its only item. ``end`` of a block collection is not exact: see ``content_end``.
     """
 
-    __slots__ = ("anchor", "column", "end", "flow", "items", "kind", "line", "pairs", "plain", "start", "style", "tag", "text")
+    __slots__ = (
+        "anchor",
+        "column",
+        "end",
+        "flow",
+        "items",
+        "kind",
+        "line",
+        "pairs",
+        "plain",
+        "start",
+        "style",
+        "tag",
+        "text",
+    )
 
     def __init__(self, kind: Kind, event: Any) -> None:
         self.kind = kind
@@ -148,7 +162,9 @@ def _build(parser: Any) -> Tree:
     """Run through the events with a stack of our own: depth of nesting is the input's choice."""
     anchors: dict[str, Node] = {}
     aliased: set[int] = set()
-    open_nodes: list[tuple[Node, Node | None]] = []  # collection, and its key that waits for a value
+    open_nodes: list[
+        tuple[Node, Node | None]
+    ] = []  # collection, and its key that waits for a value
     root: Node | None = None
     documents = 0
     recursive: str | None = None
@@ -234,7 +250,9 @@ class _Values:
         if node.kind == "alias":
             node = node.items[0]
         if id(node) not in self.known:
-            self.known[id(node)] = None  # a recursive alias ends here; edits of such a document are refused
+            self.known[id(node)] = (
+                None  # a recursive alias ends here; edits of such a document are refused
+            )
             self.known[id(node)] = self.collection(node)
         return self.known[id(node)]
 

@@ -14,9 +14,17 @@ if TYPE_CHECKING:
     from durable.document import Document, Operation, Path
     from durable.stream import Chunk
 
-TYPES = {dict: "a mapping", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
+TYPES = {
+    dict: "a mapping",
+    list: "a list",
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+}
 SOURCE = re.compile(r"^# Source: (\S+)", re.MULTILINE)
-FILENAME = "postrenderer.helm.sh/postrender-filename"  # Helm 4 writes it into each document it sends
+FILENAME = (
+    "postrenderer.helm.sh/postrender-filename"  # Helm 4 writes it into each document it sends
+)
 HOOK = "helm.sh/hook"
 
 

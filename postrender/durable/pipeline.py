@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from durable.checks import (
+    agent,
+    claims,
+    classes,
+    consumers,
+    grafana,
+    helm,
+    ownership,
+    pods,
+    registry,
+    retention,
+    volumes,
+)
 from durable.document import Document
 from durable.errors import DocumentError, PlanError
 from durable.objects import Object
@@ -24,7 +37,9 @@ if TYPE_CHECKING:
     from durable.edits import Edit
     from durable.findings import Finding
     from durable.plan import Plan
-    from durable.stream import Stream
+    from durable.stream import Chunk, Stream
+
+RESOURCE_LIST = "ResourceList"
 
 STEPS = (
     claim_storage,
@@ -36,6 +51,20 @@ STEPS = (
     limit_retention,
     bind_volumes,
     apply_patches,
+)
+
+
+CHECKS = (
+    claims,
+    volumes,
+    retention,
+    grafana,
+    agent,
+    pods,
+    consumers,
+    classes,
+    ownership,
+    helm,
 )
 
 
@@ -71,22 +100,15 @@ def run(stream: Stream, plan_file: PlanFile | None, *, hooks: bool = False) -> R
         for edit in step(stack):
             edit.object.apply([edit.operation])
             edits.append(edit)
-    found = check(stack)
+    found = registry.find(stack)
     record_plan(stack, edits, [f.line() for f in found if f.severity == "warn"])
     return Result(tuple(edits), tuple(found))
-
-
-def check(stack: Stack) -> list[Finding]:
-    """Ask every rule."""
-    from durable.checks import registry  # noqa: PLC0415  break of the circle: rules look at stacks
-
-    return registry.find(stack)
 
 
 def build_stack(stream: Stream, plan_file: PlanFile | None, *, hooks: bool = False) -> Stack:
     """Find the plan and the consumers in the stream."""
     found = objects(stream, hooks=hooks)
-    plan, plan_object, record_object = find_plan(found, plan_file)
+    plan, plan_object, record_object = find_plan(found, stream.chunks, plan_file)
     stack = Stack(
         stream=stream,
         plan=plan,
@@ -103,10 +125,10 @@ def build_stack(stream: Stream, plan_file: PlanFile | None, *, hooks: bool = Fal
 
 
 def find_plan(
-    found: dict[str, list[Object]], plan_file: PlanFile | None
+    found: dict[str, list[Object]], chunks: list[Chunk], plan_file: PlanFile | None
 ) -> tuple[Plan, Object | None, Object | None]:
     """The plan: of the file, of the stream's plan document, or of the record of an earlier run."""
-    documents = found.get(KIND, [])
+    documents = found.get(KIND, []) + function_configs(chunks)
     records = [c for c in found.get("ConfigMap", []) if c.labels.get(RECORD_LABEL)]
     if len(documents) + bool(plan_file) > 1:
         places = [str(d.chunk.label()) if d.chunk else str(d) for d in documents]
@@ -129,6 +151,16 @@ def find_plan(
         f"no plan: the stream has no {KIND} document; render the chart durable-prometheus-stack, "
         "or give --plan FILE (a values file with a 'persistence' block)"
     )
+
+
+def function_configs(chunks: list[Chunk]) -> list[Object]:
+    """The plans that ResourceLists carry as functionConfig: how a KRM function is told what to do."""
+    lists = [Object(chunk, chunk.document) for chunk in chunks if chunk.kind == RESOURCE_LIST]
+    return [
+        Object(item.chunk, item.document, ("functionConfig",))
+        for item in lists
+        if item.mapping("functionConfig").get("kind") == KIND
+    ]
 
 
 def _file_value(plan_file: PlanFile) -> object:

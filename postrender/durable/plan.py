@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from durable.document import check_operations
 from durable.errors import DocumentError, PlanError
 from durable.quantity import parse_quantity, parse_retention_size
@@ -18,17 +16,26 @@ API_VERSION = "durable-prometheus-stack/v1"
 KIND = "PersistencePlan"
 ACCESS_MODES = ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany")
 SOURCES = ("local", "hostPath", "nfs", "csi")
-NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
+# What a source must say; local and hostPath are a path and no more.
+REQUIRED = {"nfs": ("server", "path"), "csi": ("driver", "volumeHandle")}
 # The same values as chart/values.yaml has; a test holds the two together.
+COMMON: dict[str, Any] = {
+    "enabled": True,
+    "storageClassName": "",
+    "accessModes": ["ReadWriteOnce"],
+    "volumes": [],
+    "nodes": [],
+    "fixOwnership": False,
+}
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "prometheus": {"size": "50Gi", "fsGroup": 2000, "retentionSize": "auto"},
-    "alertmanager": {"size": "5Gi", "fsGroup": 2000},
-    "thanosRuler": {"size": "10Gi", "fsGroup": 2000},
-    "grafana": {"size": "10Gi", "fsGroup": 472, "subPath": "grafana-db"},
+    "prometheus": COMMON | {"size": "50Gi", "fsGroup": 2000, "retentionSize": "auto"},
+    "alertmanager": COMMON | {"size": "5Gi", "fsGroup": 2000},
+    "thanosRuler": COMMON | {"enabled": "auto", "size": "10Gi", "fsGroup": 2000},
+    "grafana": COMMON | {"size": "10Gi", "fsGroup": 472, "subPath": "grafana-db"},
 }
 DEFAULT_IMAGE = "docker.io/library/busybox:1.37.0"
 GENERAL = ("image", "accept", "patches")
-COMMON = ("enabled", "size", "storageClassName", "accessModes", "volumes", "nodes", "fsGroup", "fixOwnership")
+SPEC = ("release", "namespace", "chart", "gitops", "persistence")
 
 
 @record
@@ -54,14 +61,14 @@ class ConsumerPlan:
     access_modes: tuple[str, ...]
     volumes: tuple[Volume, ...]
     nodes: tuple[str, ...]
-    fs_group: int | None
+    fs_group: int
     fix_ownership: bool
     retention_size: str
     sub_path: str
 
     @property
     def pinned_nodes(self) -> tuple[str, ...]:
-        """The nodes that pods must stay on: said, or those of the volumes when each volume names one."""
+        """The nodes that pods must stay on: said, or the volumes' where each volume names one."""
         if self.nodes:
             return self.nodes
         named = [v.node for v in self.volumes]
@@ -104,53 +111,60 @@ def parse_plan(value: Any, origin: str) -> Plan:
 
 
 def _plan(value: Any) -> Plan:
-    top = _mapping(value, "the plan")
-    if top.get("kind") == KIND or top.get("apiVersion") == API_VERSION:
-        if top.get("apiVersion") != API_VERSION or top.get("kind") != KIND:
-            raise PlanError(f"apiVersion and kind must be {API_VERSION} and {KIND}")
-        spec, where = _mapping(top.get("spec"), "spec"), "spec."
-        _known(spec, ("release", "namespace", "chart", "gitops", "persistence"), "spec")
-    elif "persistence" in top:
-        spec, where = {k: top[k] for k in ("persistence", "gitops") if k in top}, ""
-    else:
-        raise PlanError(f"neither a {KIND} document nor a values file with a 'persistence' block")
-    persistence = _mapping(spec.get("persistence"), where + "persistence")
+    spec, where = _spec(_mapping(value, "the plan"))
     path = where + "persistence"
+    persistence = _mapping(spec.get("persistence"), path)
     _known(persistence, (*DEFAULTS, *GENERAL), path)
-    gitops = _mapping(spec.get("gitops") or {}, where + "gitops")
+    gitops = _mapping(_or(spec.get("gitops"), {}), where + "gitops")
     _known(gitops, ("argocd",), where + "gitops")
+    named = [name for name in DEFAULTS if persistence.get(name) is not None]
     return Plan(
-        release=_string(spec.get("release", ""), where + "release"),
-        namespace=_string(spec.get("namespace", ""), where + "namespace"),
-        argocd=_flag(gitops.get("argocd", False), where + "gitops.argocd"),
-        image=_string(_or(persistence.get("image"), DEFAULT_IMAGE), path + ".image"),
-        consumers={n: _consumer(n, persistence[n], f"{path}.{n}") for n in DEFAULTS if persistence.get(n) is not None},
+        release=_string(_or(spec.get("release"), ""), where + "release"),
+        namespace=_string(_or(spec.get("namespace"), ""), where + "namespace"),
+        argocd=_flag(_or(gitops.get("argocd"), default=False), where + "gitops.argocd"),
+        image=_string(_or(persistence.get("image"), DEFAULT_IMAGE), path + ".image", empty=False),
+        consumers={n: _consumer(n, persistence[n], f"{path}.{n}") for n in named},
         accept=tuple(_strings(_or(persistence.get("accept"), []), path + ".accept")),
-        patches=tuple(_patches(_or(persistence.get("patches"), []), path + ".patches")),
+        patches=tuple(_each(_or(persistence.get("patches"), []), path + ".patches", _patch)),
         raw=spec,
     )
 
 
+def _spec(top: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The plan itself and the path that it has in the file."""
+    if top.get("kind") == KIND or top.get("apiVersion") == API_VERSION:
+        if top.get("apiVersion") != API_VERSION or top.get("kind") != KIND:
+            raise PlanError(f"apiVersion and kind must be {API_VERSION} and {KIND}")
+        spec = _mapping(top.get("spec"), "spec")
+        _known(spec, SPEC, "spec")
+        return spec, "spec."
+    if "persistence" in top:
+        return {key: top[key] for key in ("persistence", "gitops") if key in top}, ""
+    raise PlanError(f"neither a {KIND} document nor a values file with a 'persistence' block")
+
+
 def _consumer(name: str, value: Any, path: str) -> ConsumerPlan:
     given = {k: v for k, v in _mapping(value, path).items() if v is not None}
-    own = [k for k in DEFAULTS[name] if k not in COMMON]
-    _known(given, (*COMMON, *own), path)
-    said = DEFAULTS[name] | given
-    enabled = said.get("enabled", True)
-    auto = enabled == "auto"
+    _known(given, tuple(DEFAULTS[name]), path)
+    said = {"retentionSize": "", "subPath": ""} | DEFAULTS[name] | given
+    auto = said["enabled"] == "auto"
+    enabled = auto or _flag(said["enabled"], path + ".enabled", also=", or auto")
+    volumes = _each(said["volumes"], path + ".volumes", _volume)
+    _refuse_shards(name, volumes, path + ".volumes")
     return ConsumerPlan(
         name=name,
-        enabled=auto or _flag(enabled, path + ".enabled", also=", or auto"),
+        enabled=enabled,
         expected=not auto,
-        size=_size(said["size"], path + ".size"),
-        storage_class=_string(said.get("storageClassName", ""), path + ".storageClassName"),
-        access_modes=_access_modes(said.get("accessModes", ["ReadWriteOnce"]), path + ".accessModes"),
-        volumes=tuple(_each(said.get("volumes", []), path + ".volumes", _volume)),
-        nodes=tuple(_strings(said.get("nodes", []), path + ".nodes")),
-        fs_group=_id(said.get("fsGroup"), path + ".fsGroup"),
-        fix_ownership=_flag(said.get("fixOwnership", False), path + ".fixOwnership"),
-        retention_size=_retention(said.get("retentionSize", ""), path + ".retentionSize"),
-        sub_path=_sub_path(said.get("subPath", ""), path + ".subPath"),
+        # Only a consumer that is switched off may have an empty size; the chart says so too.
+        size=_size(said["size"], path + ".size") if enabled or said["size"] else "",
+        storage_class=_string(said["storageClassName"], path + ".storageClassName"),
+        access_modes=_access_modes(said["accessModes"], path + ".accessModes"),
+        volumes=tuple(volumes),
+        nodes=tuple(_strings(said["nodes"], path + ".nodes")),
+        fs_group=_id(said["fsGroup"], path + ".fsGroup"),
+        fix_ownership=_flag(said["fixOwnership"], path + ".fixOwnership"),
+        retention_size=_retention(said["retentionSize"], path + ".retentionSize"),
+        sub_path=_sub_path(said["subPath"], path + ".subPath"),
     )
 
 
@@ -162,21 +176,35 @@ def _volume(value: Any, path: str) -> Volume:
         raise PlanError(f"{path} must have exactly one of {', '.join(SOURCES)}")
     kind = kinds[0]
     node = _string(said.get("node", ""), path + ".node")
-    if kind in ("local", "hostPath"):
-        _absolute(said[kind], f"{path}.{kind}")
-        if not node:
-            raise PlanError(f"{path}.node is missing: a {kind} volume is on one node, name it as kubectl get nodes does")
-    else:
-        _mapping(said[kind], f"{path}.{kind}")
+    _source(kind, said[kind], f"{path}.{kind}")
+    if kind in ("local", "hostPath") and not node:
+        raise PlanError(
+            f"{path}.node is missing: a {kind} volume is on one node, "
+            "name it as its label kubernetes.io/hostname does"
+        )
+    if kind == "nfs" and node:
+        raise PlanError(f"{path}.node is one too many: every node reaches an nfs volume")
     shard = said.get("shard")
     if shard is not None and (type(shard) is not int or shard < 0):
         raise PlanError(f"{path}.shard must be a whole number from 0")
+    _strings(said.get("mountOptions", []), path + ".mountOptions")
     size = _size(said["size"], path + ".size") if "size" in said else ""
     return Volume(kind, said[kind], node, size, shard)
 
 
-def _patches(value: Any, path: str) -> list[Patch]:
-    return _each(value, path, _patch)
+def _source(kind: str, value: Any, path: str) -> None:
+    if kind not in REQUIRED:
+        _absolute(value, path)
+        return
+    source = _mapping(value, path)
+    for key in REQUIRED[kind]:
+        _string(_or(source.get(key), ""), f"{path}.{key}", empty=False)
+
+
+def _refuse_shards(name: str, volumes: list[Volume], path: str) -> None:
+    for index, volume in enumerate(volumes):
+        if volume.shard is not None and name != "prometheus":
+            raise PlanError(f"{path}[{index}].shard is unknown: only Prometheus has shards")
 
 
 def _patch(value: Any, path: str) -> Patch:
@@ -197,7 +225,7 @@ def _known(value: dict[str, Any], keys: tuple[str, ...], path: str) -> None:
     for key in value:
         if key in keys:
             continue
-        from difflib import get_close_matches  # noqa: PLC0415  only a wrong plan pays for it
+        from difflib import get_close_matches  # only a wrong plan pays for it
 
         near = get_close_matches(str(key), keys, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(keys)}"
@@ -236,9 +264,9 @@ def _flag(value: Any, path: str, also: str = "") -> bool:
     return value
 
 
-def _id(value: Any, path: str) -> int | None:
-    if value is not None and (type(value) is not int or not 0 <= value < 2**31):
-        raise PlanError(f"{path} must be a group id, a whole number from 0")
+def _id(value: Any, path: str) -> int:
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise PlanError(f"{path} must be a group id, a whole number from 0 to 2147483647")
     return value
 
 
@@ -255,8 +283,10 @@ def _size(value: Any, path: str) -> str:
 def _retention(value: Any, path: str) -> str:
     text = _string(value, path)
     if text not in ("", "auto") and parse_retention_size(text) is None:
-        msg = f"{path} is {text!r}: it must be auto, \"\" or a Prometheus size such as 40GB (not a Kubernetes quantity)"
-        raise PlanError(msg)
+        raise PlanError(
+            f'{path} is {text!r}: it must be auto, "" or a Prometheus size such as 40GB '
+            "(not a Kubernetes quantity)"
+        )
     return text
 
 
@@ -269,12 +299,23 @@ def _access_modes(value: Any, path: str) -> tuple[str, ...]:
 
 def _absolute(value: Any, path: str) -> None:
     text = _string(value, path)
-    if not text.startswith("/") or ".." in text.split("/"):
-        raise PlanError(f"{path} is {text!r}: it must be an absolute path without '..'")
+    if not text.startswith("/") or not _clean(text[1:]):
+        raise PlanError(
+            f"{path} is {text!r}: it must be an absolute path below / without '.', '..', '//' "
+            "or a final '/'"
+        )
 
 
 def _sub_path(value: Any, path: str) -> str:
     text = _string(value, path)
-    if text.startswith("/") or ".." in text.split("/"):
-        raise PlanError(f"{path} is {text!r}: it must be a path inside the volume, without '..'")
+    if text and not _clean(text):
+        raise PlanError(
+            f"{path} is {text!r}: it must be a path inside the volume, relative, without '.', "
+            "'..', '//' or a final '/'"
+        )
     return text
+
+
+def _clean(path: str) -> bool:
+    """Whether a relative path is written in the shortest way and stays inside."""
+    return not {"", ".", ".."} & set(path.split("/"))

@@ -29,14 +29,18 @@ else:
             values = defaults | dict(zip(names, args, strict=False)) | fields
             if len(args) > len(names) or values.keys() != set(names):
                 wrong = sorted(values.keys() ^ set(names))
-                raise TypeError(f"{cls.__name__}: missing or unknown: {wrong or args[len(names):]}")
+                raise TypeError(
+                    f"{cls.__name__}: missing or unknown: {wrong or args[len(names) :]}"
+                )
             self.__dict__.update(values)
 
         cls.__init__ = init
         cls.__setattr__ = _frozen
         cls.__eq__ = lambda self, other: type(self) is type(other) and vars(self) == vars(other)
         cls.__hash__ = lambda self: hash(tuple(vars(self)[name] for name in names))
-        cls.__repr__ = lambda self: f"{cls.__name__}({', '.join(f'{n}={vars(self)[n]!r}' for n in names)})"
+        cls.__repr__ = lambda self: (
+            f"{cls.__name__}({', '.join(f'{n}={vars(self)[n]!r}' for n in names)})"
+        )
         return cls
 
     def _frozen(self, name, _value):

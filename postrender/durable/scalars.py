@@ -30,7 +30,7 @@ BARE = re.compile(
 WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 LITERAL = re.compile(r"[!-~](?:[ -~]*[!-~])?(?:\n(?:[ -~]*[!-~])?)*\n")
 # Written as escapes: controls, line breaks of YAML 1.1 only (NEL, LS, PS), BOM, and lone surrogates.
-UNSAFE = re.compile("[\x00-\x1f\"\\\\\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+UNSAFE = re.compile('[\x00-\x1f"\\\\\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]')
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # libyaml and goyaml give up on an implicit key that is longer than 1024 characters.
 KEY_LIMIT = 1000

@@ -59,7 +59,12 @@ def replace(text: str, slot: Slot, node: Node, value: Any) -> Splice:
     head = _head_end(text, slot)
     gap = text[head : node.start]
     roomy = not gap.strip()
-    if value and isinstance(value, (dict, list)) and roomy and (tail or BLANK_REST.match(text, end)):
+    if (
+        value
+        and isinstance(value, (dict, list))
+        and roomy
+        and (tail or BLANK_REST.match(text, end))
+    ):
         return Splice(head, end, _block_body(text, slot, value) + tail)
     inline = write_inline(value)
     if roomy:
@@ -71,7 +76,7 @@ def replace(text: str, slot: Slot, node: Node, value: Any) -> Splice:
 
 def _replace_root(text: str, node: Node, value: Any, end: int, tail: str) -> Splice:
     if value and isinstance(value, (dict, list)) and not node.flow:
-        at_start = not text[:node.start].rpartition("\n")[2]
+        at_start = not text[: node.start].rpartition("\n")[2]
         lines = newline_of(text).join(write_block(value, 0))
         return Splice(node.start, end, ("" if at_start else newline_of(text)) + lines + tail)
     return Splice(node.start, end, write_inline(value) + tail)
@@ -161,10 +166,16 @@ def _entry_start(text: str, parent: Node, index: int) -> int:
 
 def insert_pair(text: str, slot: Slot, target: Node, key: str, value: Any) -> Splice:
     """Add an entry at the end of a mapping."""
-    if not target.pairs and not (slot.parent and slot.parent.flow) and text.startswith("{", target.start):
+    if (
+        not target.pairs
+        and not (slot.parent and slot.parent.flow)
+        and text.startswith("{", target.start)
+    ):
         if slot.parent is not None:
             return replace(text, slot, target, {key: value})
-        return Splice(target.start + 1, target.start + 1, f"{write_key(key, flow=True)}: {write_flow(value)}")
+        return Splice(
+            target.start + 1, target.start + 1, f"{write_key(key, flow=True)}: {write_flow(value)}"
+        )
     if target.flow:
         entry = f"{write_key(key, flow=True)}: {write_flow(value)}"
         return _insert_flow(text, target, [v for _, v in target.pairs], len(target.pairs), entry)

@@ -1,4 +1,4 @@
-"""The consumers of the plan, found in the rendered documents: names are read here, never computed."""
+"""The consumers of the plan, found in the rendered documents: names are read, never computed."""
 
 from __future__ import annotations
 
@@ -33,11 +33,16 @@ READ = frozenset(
     }
 )
 LISTS = ("List", "ResourceList")
-LISTED = re.compile(rb"""["']?kind["']?:\s*["']?(?:""" + "|".join((*READ, *table.GRAFANA_KINDS)).encode() + rb""")\b""")
-OPERATOR = re.compile(
-    rb"prometheus-operator:v?(\d+)\.(\d+)\.\d|operator\.prometheus\.io/version: [\"']?(\d+)\.(\d+)\."
+LISTED = re.compile(
+    rb"""["']?kind["']?:\s*["']?(?:"""
+    + "|".join((*READ, *table.GRAFANA_KINDS)).encode()
+    + rb""")\b"""
 )
-# Custom resources of the operator come before its Deployment in no fixed order, so all are searched.
+OPERATOR = re.compile(
+    rb"prometheus-operator:v?(\d+)\.(\d+)\.\d"
+    rb"|operator\.prometheus\.io/version: [\"']?(\d+)\.(\d+)\."
+)
+# The custom resources may come before the operator's Deployment or behind it: all are searched.
 OPERATOR_KINDS = ("Deployment", "CustomResourceDefinition", *LISTS)
 
 
@@ -98,8 +103,11 @@ class Consumer:
     def sub_path(self) -> str:
         """The sub-directory of the volume in which the data lies."""
         if self.facts is None:
-            return self.plan.sub_path if self.plan else ""
-        bare = self.object.flag("spec", "storage", "disableMountSubPath") and bool(self.facts.sub_path)
+            wanted = self.plan.sub_path if self.plan and self.plan.enabled else ""
+            return wanted or str(grafana_mount(self.object).get("subPath") or "")
+        if not self.facts.sub_path:  # Thanos Ruler's has no effect
+            return ""
+        bare = self.object.flag("spec", "storage", "disableMountSubPath")
         return "" if bare else self.facts.sub_path
 
     @property
@@ -109,12 +117,18 @@ class Consumer:
 
     @property
     def ids(self) -> tuple[int, int]:
-        """The user and group that the server runs as, by its pod's security context or the image's habit."""
+        """The user and group that own the data: of the pod's security context, else the usual."""
         path = (*self.pod, "securityContext")
-        uid, gid = (self.facts.uid, self.facts.gid) if self.facts else (table.GRAFANA_ID, table.GRAFANA_ID)
-        group = self.object.get(*path, "fsGroup")
+        uid, gid = self.usual_ids
+        group = self.object.number(*path, "runAsGroup", default=gid)
         user = self.object.number(*path, "runAsUser", default=uid)
-        return user, group if isinstance(group, int) else self.object.number(*path, "runAsGroup", default=gid)
+        return user, self.object.number(*path, "fsGroup", default=group)
+
+    @property
+    def usual_ids(self) -> tuple[int, int]:
+        """The user and group that the server runs as where nothing else is said."""
+        facts = self.facts
+        return (facts.uid, facts.gid) if facts else (table.GRAFANA_ID, table.GRAFANA_ID)
 
     def claims(self) -> list[str]:
         """The names of the claims that the pods will have, shard 0 first."""
@@ -130,7 +144,7 @@ class Consumer:
         return f"{self.volume_name}-{statefulset}{suffix}-{ordinal}"
 
     def deployment_claim(self) -> str:
-        """The claim of Grafana's Deployment: the one it names, else the name that its chart would give."""
+        """The claim of Grafana's Deployment: the one it names, else as its chart would name it."""
         volume = pod_volume(self.object, self.pod, self.volume_name)
         claim = volume.get("persistentVolumeClaim") if volume else None
         name = claim.get("claimName") if isinstance(claim, dict) else None
@@ -139,7 +153,7 @@ class Consumer:
     def claim_of_volumes(self, volumes: tuple[Volume, ...]) -> list[str]:
         """The claim that each static volume of the plan is for, by position.
 
-        Spare volumes stay reserved for the next ordinals, so that scaling down and up again finds them.
+        Spare volumes stay reserved for the next ordinals: scaling down and up again finds them.
         A volume that says its shard counts within that shard.
         """
         if self.deployment:
@@ -148,7 +162,9 @@ class Consumer:
         counts: dict[int, int] = {}
         claims = []
         for index, volume in enumerate(volumes):
-            shard = (volume.shard or 0) if said else (index // max(1, self.replicas) if self.shards > 1 else 0)
+            shard = index // max(1, self.replicas) if self.shards > 1 else 0
+            if said:
+                shard = volume.shard or 0
             ordinal = counts.get(shard, 0)
             counts[shard] = ordinal + 1
             claims.append(self.claim(shard, ordinal))
@@ -171,16 +187,20 @@ class Stack:
     plan_object: Object | None
     record_object: Object | None
     recorded: bool  # the stream carries the record of this very plan: it has been rendered before
+    hooks: bool = False  # whether hooks are edited too
 
     def add(self, value: dict[str, Any], neighbour: Object | None) -> Object:
-        """Add an object to the stream: before its neighbour, into the neighbour's list, or at the end."""
+        """Add an object: before its neighbour, into the neighbour's list, or at the end."""
         chunk = neighbour.chunk if neighbour else None
         if neighbour is not None and neighbour.base:
             neighbour.document.apply([{"op": "add", "path": "/items/-", "value": value}])
-            added = Object(chunk, neighbour.document, ("items", str(len(neighbour.document.value["items"]) - 1)))
+            last = len(neighbour.document.value["items"]) - 1
+            added = Object(chunk, neighbour.document, ("items", str(last)))
         else:
-            filename = FILENAME in value["metadata"].get("annotations", {})
-            source = f"# Source: {neighbour.source}\n" if neighbour and neighbour.source and not filename else ""
+            # Helm 4 tells the template in an annotation, Helm 3 in a comment.
+            told = neighbour and neighbour.source
+            silent = FILENAME in value["metadata"].get("annotations", {}) or not told
+            source = "" if silent else f"# Source: {told}\n"
             text = "---\n" + source + "\n".join(write_block(value, 0)) + "\n"
             added = Object(chunk, self.stream.add_before(chunk, text))
         self.objects.setdefault(str(value["kind"]), []).append(added)
@@ -197,7 +217,8 @@ class Stack:
 
     def volumes_of(self, consumer: str) -> list[tuple[int, Object]]:
         """The chart's static volumes of a consumer, with their place in the plan's list."""
-        found = [v for v in self.kind("PersistentVolume") if v.labels.get(CONSUMER_LABEL) == consumer]
+        volumes = self.kind("PersistentVolume")
+        found = [v for v in volumes if v.labels.get(CONSUMER_LABEL) == consumer]
         return sorted(((_place(v), v) for v in found), key=lambda pair: pair[0])
 
     def find(self, kind: str, name: str, namespace: str = "") -> Object | None:
@@ -209,14 +230,22 @@ class Stack:
         return None
 
     def has_field(self, since: Version, *, unknown: bool) -> bool:
-        """Whether the operator in the stream knows a field; ``unknown`` answers where no operator is seen."""
+        """Whether the stream's operator knows a field; ``unknown`` answers where none is seen."""
         return unknown if self.operator is None else self.operator >= since
+
+
+def guarded(stack: Stack) -> Iterator[Consumer]:
+    """The consumers that rules judge: all whose loss the plan does not accept (enabled: false)."""
+    return (c for c in stack.consumers if c.plan is None or c.plan.enabled)
 
 
 def _place(volume: Object) -> int:
     text = str(volume.labels.get(VOLUME_LABEL, ""))
     if not text.isdigit():
-        raise DocumentError(f"{volume}: metadata.labels.{VOLUME_LABEL} must be the volume's place in the plan's list")
+        raise DocumentError(
+            f"{volume}: metadata.labels.{VOLUME_LABEL} must be the volume's place in the plan's "
+            "list"
+        )
     return int(text)
 
 
@@ -291,12 +320,17 @@ def find_consumers(found: dict[str, list[Object]], plan: Plan) -> tuple[Consumer
 
 def grafana_volume(workload: Object) -> str:
     """The name of the volume that a container mounts as Grafana's data directory, or ''."""
+    return str(grafana_mount(workload).get("name") or "")
+
+
+def grafana_mount(workload: Object) -> dict[str, Any]:
+    """The mount of Grafana's data directory, empty where no container has one."""
     for container in workload.items("spec", "template", "spec", "containers"):
         mounts = container.get("volumeMounts")
         for mount in mounts if isinstance(mounts, list) else ():
             if isinstance(mount, dict) and mount.get("mountPath") == table.GRAFANA_MOUNT:
-                return str(mount.get("name") or "")
-    return ""
+                return mount
+    return {}
 
 
 def pod_volume(workload: Object, pod: tuple[str, ...], name: str) -> dict[str, Any] | None:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 LINE_BREAK = b"\n"
 BOM = b"\xef\xbb\xbf"
 KIND = re.compile(rb"""^kind:[ \t]*["']?([A-Za-z]+)["']?[ \t]*(?:#.*)?\r?$""", re.MULTILINE)
-NAME = re.compile(rb"""^metadata:[ \t]*\r?\n(?:[ \t#-].*\n)*?[ \t]+name:[ \t]*["']?([^\s"'#]+)""", re.MULTILINE)
+NAME = re.compile(
+    rb"""^metadata:[ \t]*\r?\n(?:[ \t#-].*\n)*?[ \t]+name:[ \t]*["']?([^\s"'#]+)""", re.MULTILINE
+)
 CONTENT = re.compile(rb"[A-Za-z{\[\"']")
 # What may be an alias, a document's end or a directive: such a document is read in full at once.
 SUSPECT = (b": *", b"- *", b", *", b"[*", b"\n...", b"\n%")
@@ -87,7 +89,9 @@ class Stream:
     def __init__(self, data: bytes, chunks: list[Chunk]) -> None:
         self.data = data
         self.chunks = chunks
-        self.added: dict[int, list[Document]] = {}  # chunk number -> documents that go before it (0: at the end)
+        self.added: dict[
+            int, list[Document]
+        ] = {}  # chunk number -> documents that go before it (0: at the end)
 
     def add_before(self, chunk: Chunk | None, text: str) -> Document:
         """Put a new document before a chunk, or at the end of the stream."""
@@ -171,13 +175,18 @@ def _refuse_encoding(data: bytes) -> None:
             data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        what = "UTF-16: write it as UTF-8" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "not UTF-8"
+        what = (
+            "UTF-16: write it as UTF-8" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "not UTF-8"
+        )
         raise StreamError(f"stdin, line {line}: the text is {what}") from None
 
 
 def _refuse_glued(data: bytes, chunks: list[Chunk]) -> None:
     for chunk in chunks:
-        if data.count(b"\nkind:", chunk.start, chunk.end) + data.startswith(b"kind:", chunk.start) > 1:
+        if (
+            data.count(b"\nkind:", chunk.start, chunk.end) + data.startswith(b"kind:", chunk.start)
+            > 1
+        ):
             second = data.rfind(b"\nkind:", chunk.start, chunk.end)
             msg = (
                 f"{chunk.label()}: 'kind' stands twice, the second time in line {data.count(LINE_BREAK, 0, second) + 2}: "
@@ -197,7 +206,9 @@ def _check(chunk: Chunk) -> None:
             _read_kind(chunk)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise StreamError(_not_yaml(chunk, error.problem or error.context, mark.line + 1 if mark else 1)) from None
+        raise StreamError(
+            _not_yaml(chunk, error.problem or error.context, mark.line + 1 if mark else 1)
+        ) from None
     except YAMLError as error:
         raise StreamError(_not_yaml(chunk, str(error).splitlines()[0], 1)) from None
     except DocumentError as error:

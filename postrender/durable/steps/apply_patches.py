@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def apply_patches(stack: Stack) -> Iterator[Edit]:
     """Apply each patch to every object that fits its target; a patch that fits none is an error.
 
-    A stream that carries the record of this very plan has been patched: adding to a list twice is no wish.
+    A stream that carries the record of this very plan has been patched: nobody wants an item twice.
     """
     if stack.recorded:
         return
@@ -26,7 +26,9 @@ def apply_patches(stack: Stack) -> Iterator[Edit]:
         targets = list(_targets(stack, patch))
         if not targets:
             what = "/".join(filter(None, [patch.kind, patch.namespace, patch.name]))
-            raise PlanError(f"persistence.patches[{number}].target fits no object: the stream has no {what}")
+            raise PlanError(
+                f"persistence.patches[{number}].target fits no object: the stream has no {what}"
+            )
         for target in targets:
             for operation in patch.operations:
                 yield Edit(target, operation)
@@ -36,8 +38,14 @@ def _targets(stack: Stack, patch: Patch) -> Iterator[Object]:
     for chunk in stack.stream.chunks:
         if chunk.kind != patch.kind and chunk.kind not in ("List", "ResourceList"):
             continue
-        for item in objects_of(chunk):
-            named = not patch.name or item.name == patch.name
-            spaced = not patch.namespace or item.namespace == patch.namespace
-            if item.kind == patch.kind and named and spaced:
-                yield item
+        yield from (item for item in objects_of(chunk) if _fits(stack, patch, item))
+    for item in stack.kind(patch.kind):
+        added = item.chunk is None or item.document is not item.chunk.document
+        if added and _fits(stack, patch, item):
+            yield item
+
+
+def _fits(stack: Stack, patch: Patch, item: Object) -> bool:
+    named = not patch.name or item.name == patch.name
+    spaced = not patch.namespace or item.namespace == patch.namespace
+    return item.kind == patch.kind and named and spaced and (stack.hooks or not item.hook)

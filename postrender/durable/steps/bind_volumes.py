@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def bind_volumes(stack: Stack) -> Iterator[Edit]:
     """Write claimRef (namespace and name, no uid) into the volumes that the chart rendered.
 
-    A claimRef without namespace is accepted by the API and matches no claim ever, so a consumer whose
+    The API accepts a claimRef without namespace, and it matches no claim ever: a consumer whose
     namespace nobody says gets none (the rule volumes/reserved then refuses).
     """
     for consumer in stack.managed():

@@ -20,7 +20,7 @@ TEMPLATE = (*STORAGE, "volumeClaimTemplate")
 
 
 def claim_storage(stack: Stack) -> Iterator[Edit]:
-    """Write spec.storage.volumeClaimTemplate; take away emptyDir and ephemeral, which would win silently."""
+    """Write spec.storage.volumeClaimTemplate; remove emptyDir and ephemeral, which would win."""
     for consumer in stack.managed():
         if consumer.facts is None or consumer.plan is None:
             continue
@@ -42,7 +42,7 @@ def claim_spec(plan: ConsumerPlan) -> dict[str, Any]:
 
 
 def strip_selector(target: Object, spec: Path) -> Iterator[Edit]:
-    """Take away an empty selector: provisioners refuse a claim that has any (rancher/local-path-provisioner#142)."""
+    """Remove an empty selector: provisioners refuse any (rancher/local-path-provisioner#142)."""
     selector = target.get(*spec, "selector")
     empty = not selector or (isinstance(selector, dict) and not any(selector.values()))
     if empty:

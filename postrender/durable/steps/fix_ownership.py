@@ -16,7 +16,7 @@ NAME = "fix-ownership"
 
 
 def fix_ownership(stack: Stack) -> Iterator[Edit]:
-    """Add a root init container that owns the data directory over to the server's user and group."""
+    """Add a root init container that gives the data directory to the server's user and group."""
     for consumer in stack.managed():
         assert consumer.plan is not None  # noqa: S101  managed
         if not consumer.plan.fix_ownership:
@@ -33,19 +33,20 @@ def fix_ownership(stack: Stack) -> Iterator[Edit]:
 def _container(consumer: Consumer, image: str) -> dict[str, Any]:
     """The container mounts what the server mounts, sub-path and all.
 
-    At the volume's root it would run too early: the kubelet makes the sub-directory, as root, when the
-    first container that asks for it starts. Only what is not yet owned is touched, so that a restart
-    does not walk a large database with writes.
+    At the volume's root it would run too early: the kubelet makes the sub-directory, as root, when
+    the first container that asks for it starts. Only what is not yet owned is touched, so that a
+    restart does not walk a large database with writes.
     """
     uid, gid = consumer.ids
     mount = {"name": consumer.volume_name, "mountPath": consumer.mount}
     if consumer.sub_path:
         mount["subPath"] = consumer.sub_path
     foreign = ["(", "!", "-user", str(uid), "-o", "!", "-group", str(gid), ")"]
+    give = ["-exec", "chown", "-h", f"{uid}:{gid}", "{}", "+"]
     return {
         "name": NAME,
         "image": image,
-        "command": ["find", consumer.mount, *foreign, "-exec", "chown", "-h", f"{uid}:{gid}", "{}", "+"],
+        "command": ["find", consumer.mount, *foreign, *give],
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
         "securityContext": {
             "runAsUser": 0,

@@ -19,7 +19,7 @@ ARGOCD = {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}
 
 
 def keep_claims(stack: Stack) -> Iterator[Edit]:
-    """Write the retention policy Retain where none is said, and Argo CD's options on claim templates.
+    """Write the retention policy Retain where none is said, and Argo CD's options on templates.
 
     An explicit Delete is left for the rule claims/never-deleted to refuse: silently turning a wish
     round is not ours to do. The field is left out where the operator does not know it (Retain is

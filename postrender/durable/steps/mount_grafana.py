@@ -43,7 +43,9 @@ def mount_grafana(stack: Stack) -> Iterator[Edit]:
 def _is_empty(consumer: Consumer) -> bool:
     """Whether the data volume is one that dies with the pod."""
     volume = pod_volume(consumer.object, consumer.pod, consumer.volume_name)
-    return volume is not None and ("emptyDir" in volume or "ephemeral" in volume or len(volume) == 1)
+    return volume is not None and (
+        "emptyDir" in volume or "ephemeral" in volume or len(volume) == 1
+    )
 
 
 def _template(consumer: Consumer) -> int | None:
@@ -67,7 +69,10 @@ def _add_template(stack: Stack, consumer: Consumer) -> Iterator[Edit]:
     name = consumer.volume_name
     yield from remove(consumer.object, (*consumer.pod, "volumes", str(_volume_index(consumer))))
     spec = claim_spec(consumer.plan)
-    template = {"metadata": {"name": name, "annotations": keep_annotations(argocd=stack.plan.argocd)}, "spec": spec}
+    template = {
+        "metadata": {"name": name, "annotations": keep_annotations(argocd=stack.plan.argocd)},
+        "spec": spec,
+    }
     yield from insert(consumer.object, TEMPLATES, len(consumer.object.items(*TEMPLATES)), template)
 
 
@@ -99,7 +104,11 @@ def _claim(stack: Stack, consumer: Consumer) -> Iterator[Edit]:
 def _claim_document(stack: Stack, consumer: Consumer, name: str) -> dict[str, Any]:
     assert consumer.plan is not None  # noqa: S101  managed
     labels = consumer.object.labels
-    instance = {k: labels[k] for k in ("app.kubernetes.io/name", "app.kubernetes.io/instance") if k in labels}
+    instance = {
+        k: labels[k]
+        for k in ("app.kubernetes.io/name", "app.kubernetes.io/instance")
+        if k in labels
+    }
     metadata: dict[str, Any] = {"name": name}
     if consumer.namespace:
         metadata["namespace"] = consumer.namespace
@@ -108,7 +117,12 @@ def _claim_document(stack: Stack, consumer: Consumer, name: str) -> dict[str, An
     filename = consumer.object.annotations.get(FILENAME)
     if filename:  # Helm 4 names an added document by its position otherwise, and that moves
         metadata["annotations"] |= {FILENAME: filename}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim_spec(consumer.plan)}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata,
+        "spec": claim_spec(consumer.plan),
+    }
 
 
 def _sub_paths(consumer: Consumer) -> Iterator[Edit]:

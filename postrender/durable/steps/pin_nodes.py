@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 HOSTNAME = "kubernetes.io/hostname"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+TERMS = ("affinity", "nodeAffinity", REQUIRED, "nodeSelectorTerms")
 
 
 def pin_nodes(stack: Stack) -> Iterator[Edit]:
-    """Merge a required node affinity into what is there: terms are ORed, so each one gets the expression."""
+    """Merge a required node affinity into what is there; terms are ORed, so each one gets it."""
     for consumer in stack.managed():
         assert consumer.plan is not None  # noqa: S101  managed
         nodes = consumer.plan.pinned_nodes
@@ -27,7 +28,7 @@ def pin_nodes(stack: Stack) -> Iterator[Edit]:
 
 
 def _pin(consumer: Consumer, expression: dict[str, Any]) -> Iterator[Edit]:
-    target, path = consumer.object, (*consumer.pod, "affinity", "nodeAffinity", REQUIRED, "nodeSelectorTerms")
+    target, path = consumer.object, (*consumer.pod, *TERMS)
     terms = target.items(*path)
     if not terms:
         yield from set_value(target, path, [{"matchExpressions": [expression]}])

@@ -25,10 +25,10 @@ def plan_text(stack: Stack) -> str:
 
 
 def record_plan(stack: Stack, edits: Sequence[Edit], warnings: Sequence[str]) -> None:
-    """Turn the plan document into the ConfigMap <release>-persistence-plan, or add one for a plan file.
+    """Turn the plan document into the ConfigMap <release>-persistence-plan, or add one.
 
-    The plan's kind exists in no cluster, so a stream that still holds it cannot be applied: that is what
-    stops an install without the post-renderer.
+    The plan's kind exists in no cluster, so a stream that still holds it cannot be applied: that is
+    what stops an install without the post-renderer.
     """
     if stack.recorded and not edits:
         return
@@ -38,22 +38,24 @@ def record_plan(stack: Stack, edits: Sequence[Edit], warnings: Sequence[str]) ->
         "edits": "".join(f"{e.object}: {e.operation['op']} {e.operation['path']}\n" for e in edits),
         "warnings": "".join(f"{text}\n" for text in warnings),
     }
-    place = stack.plan_object or stack.record_object
+    # A KRM function's plan is its configuration, not an object of the stream.
+    configured = stack.plan_object is not None and stack.plan_object.base == ("functionConfig",)
+    place = stack.record_object if configured else stack.plan_object or stack.record_object
     if place is None:
         stack.add(_config_map(stack, data), _list_item(stack))
     elif place is stack.record_object:
         place.apply([{"op": "add", "path": "/data", "value": data}])
     else:
         value = _config_map(stack, data)
-        for marker in (FILENAME,):
-            if marker in place.annotations:
-                value["metadata"]["annotations"] = {marker: place.annotations[marker]}
+        if FILENAME in place.annotations:
+            value["metadata"]["annotations"] = {FILENAME: place.annotations[FILENAME]}
         place.apply([{"op": "replace", "path": "", "value": value}])
 
 
 def _config_map(stack: Stack, data: dict[str, str]) -> dict[str, Any]:
     release = stack.plan.release
-    namespace = stack.plan.namespace or next((c.namespace for c in stack.consumers if c.namespace), "")
+    told = (c.namespace for c in stack.consumers if c.namespace)
+    namespace = stack.plan.namespace or next(told, "")
     labels = {RECORD_LABEL: NAME}
     if release:
         labels["app.kubernetes.io/instance"] = release
@@ -65,7 +67,7 @@ def _config_map(stack: Stack, data: dict[str, str]) -> dict[str, Any]:
 
 
 def _list_item(stack: Stack) -> Object | None:
-    """An object inside a ResourceList, which must take the record in, since it is the only document."""
+    """An object of a ResourceList, whose list must take the record in: it is the only document."""
     chunks = stack.stream.chunks
     if len(chunks) == 1 and chunks[0].kind == "ResourceList":
         return next((c.object for c in stack.consumers), None)

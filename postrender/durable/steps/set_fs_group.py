@@ -1,16 +1,17 @@
-"""Let the servers write to their volumes: group, user, and no walk over the whole volume at each start."""
+"""Let the servers write to their volumes, without a walk over the whole volume at each start."""
 
 from __future__ import annotations
 
-from durable.consumers import CHANGE_POLICY_SINCE, GRAFANA_ID
+from durable.consumers import CHANGE_POLICY_SINCE
 from durable.edits import fill, merge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from durable.edits import Edit
-    from durable.stack import Stack
+    from durable.stack import Consumer, Stack
 
 
 def set_fs_group(stack: Stack) -> Iterator[Edit]:
@@ -20,15 +21,17 @@ def set_fs_group(stack: Stack) -> Iterator[Edit]:
     """
     for consumer in stack.managed():
         assert consumer.plan is not None  # noqa: S101  managed
-        facts, path = consumer.facts, (*consumer.pod, "securityContext")
-        uid, gid = (facts.uid, facts.gid) if facts else (GRAFANA_ID, GRAFANA_ID)
-        group = consumer.plan.fs_group
-        context = {} if group is None else {"fsGroup": group}
-        rest = {"runAsUser": uid, "runAsGroup": gid, "runAsNonRoot": True}
-        if facts is None or stack.has_field(CHANGE_POLICY_SINCE, unknown=True):
-            rest["fsGroupChangePolicy"] = "OnRootMismatch"
-        present = consumer.object.mapping(*path)
-        if present.get("runAsUser") == 0:  # the user wants root: a non-root demand would stop the pod
-            del rest["runAsNonRoot"]
-        yield from merge(consumer.object, path, context)
-        yield from fill(consumer.object, path, {"fsGroup": gid} | rest)
+        path = (*consumer.pod, "securityContext")
+        yield from merge(consumer.object, path, {"fsGroup": consumer.plan.fs_group})
+        yield from fill(consumer.object, path, _usual(stack, consumer))
+
+
+def _usual(stack: Stack, consumer: Consumer) -> dict[str, Any]:
+    user, group = consumer.usual_ids
+    usual: dict[str, Any] = {"runAsUser": user, "runAsGroup": group}
+    # Where the user wants root, a demand for another user would stop the pod.
+    if consumer.object.get(*consumer.pod, "securityContext", "runAsUser") != 0:
+        usual["runAsNonRoot"] = True
+    if consumer.facts is None or stack.has_field(CHANGE_POLICY_SINCE, unknown=True):
+        usual["fsGroupChangePolicy"] = "OnRootMismatch"
+    return usual

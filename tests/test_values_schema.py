@@ -1,0 +1,335 @@
+"""The schema of the values, and the values files that the project ships, with Helm 3 and Helm 4."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tests.helm import helm
+from tests.rendering import ALONE, EACH_MAJOR, Settings, at, refused, render, rendered, static
+from tests.tools.helm import KUBERNETES, Command, environment
+from tests.tools.stage import CHART, ROOT, stage
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+STACK = "kube-prometheus-stack"
+OPEN = {STACK, "global"}
+"""Blocks that are not ours: what is in them is upstream's to judge."""
+
+
+# ---- The schema by itself ----
+
+
+def _resolved(schema: Any) -> Any:
+    name = schema.get("$ref", "").removeprefix("#/definitions/")
+    return SCHEMA["definitions"][name] if name else schema
+
+
+def _subschemas(schema: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    schema = _resolved(schema)
+    yield path, schema
+    for name, below in schema.get("properties", {}).items():
+        if name not in OPEN:
+            yield from _subschemas(below, f"{path}.{name}".lstrip("."))
+    if "items" in schema:
+        yield from _subschemas(schema["items"], f"{path}[]")
+
+
+OBJECTS = {path: each for path, each in _subschemas(SCHEMA) if "properties" in each}
+
+
+def test_schema_is_one() -> None:
+    """The file is a JSON Schema of draft 7, the newest that both Helm majors read."""
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("path", OBJECTS)
+def test_schema_is_closed(path: str) -> None:
+    """No object of ours takes a key that it does not know, and each key has a schema."""
+    assert OBJECTS[path]["additionalProperties"] is False
+    assert {} not in [each for name, each in OBJECTS[path]["properties"].items() if name != "value"]
+
+
+@pytest.mark.parametrize("path", [path for path in OBJECTS if "[]" not in path])
+def test_schema_has_the_keys_of_values(path: str) -> None:
+    """values.yaml, the reference, shows each key that the schema allows, and no other."""
+    keys = set(at(VALUES, path) if path else VALUES)
+    assert keys == set(OBJECTS[path]["properties"]) - {"global"}
+
+
+def test_every_definition_is_used() -> None:
+    """A definition that nothing refers to is a rule that holds nowhere."""
+    text = json.dumps(SCHEMA)
+    for name in SCHEMA["definitions"]:
+        assert f'"#/definitions/{name}"' in text
+
+
+# ---- What Helm says of wrong values ----
+
+LOCAL = {"node": "n1", "local": "/d"}
+NFS = {"server": "s", "path": "/p"}
+CSI = {"driver": "d", "volumeHandle": "h"}
+
+
+def _patch(target: Any, operation: Any) -> Settings:
+    return {"persistence.patches": [{"target": target, "patch": [operation]}]}
+
+
+REMOVE = {"op": "remove", "path": "/x"}
+MISSPELT: dict[str, Settings] = {
+    "persistance": {"persistance.prometheus.size": "1Gi"},
+    "storageclasses": {"storageclasses": []},
+    "kube-prometheus-stak": {"kube-prometheus-stak.enabled": True},
+    "localProvisioner": {"localProvisioner.enabled": True},
+    "Prometheus": {"persistence.Prometheus.size": "1Gi"},
+    "thanosruler": {"persistence.thanosruler.size": "1Gi"},
+    "acept": {"persistence.acept": []},
+    "siz": {"persistence.prometheus.siz": "1Gi"},
+    "storageClass": {"persistence.alertmanager.storageClass": "c"},
+    "fsgroup": {"persistence.thanosRuler.fsgroup": 1},
+    "subpath": {"persistence.grafana.subpath": "x"},
+    "retentionSize": {"persistence.alertmanager.retentionSize": "auto"},
+    "subPath": {"persistence.prometheus.subPath": "x"},
+    "hostpath": static({"node": "n1", "hostpath": "/d"}),
+    "nodes": static({"nodes": ["n1"], "local": "/d"}),
+    "shard": static({**LOCAL, "shard": 1}, consumer="alertmanager"),
+    "readonly": static({"nfs": {**NFS, "readonly": True}}, consumer="grafana"),
+    "handle": static({"csi": {**CSI, "handle": "h"}}),
+    "nameSpace": static(
+        {"csi": {**CSI, "nodeStageSecretRef": {"name": "s", "namespace": "n", "nameSpace": "n"}}}
+    ),
+    "names": _patch({"kind": "K", "names": "n"}, REMOVE),
+    "Value": _patch({"kind": "K"}, {"op": "add", "path": "/x", "Value": 1}),
+    "targets": {
+        "persistence.patches": [{"target": {"kind": "K"}, "targets": [], "patch": [REMOVE]}]
+    },
+    "argoCD": {"gitops.argoCD": True},
+    "bindingMode": {"storageClasses": [{"name": "c", "bindingMode": "Immediate"}]},
+}
+
+
+@EACH_MAJOR
+@pytest.mark.parametrize(("key", "settings"), MISSPELT.items(), ids=MISSPELT)
+def test_misspelt_key_is_named(major: int, key: str, settings: Settings) -> None:
+    """A key that nothing knows is refused by its name, at whatever depth."""
+    assert f"additional properties '{key}' not allowed" in refused(major, settings)
+
+
+@EACH_MAJOR
+@pytest.mark.parametrize("key", SCHEMA["dependencies"])
+def test_key_outside_the_stack_is_sent_there(major: int, key: str) -> None:
+    """Upstream's keys at the top level are refused with the place where they belong."""
+    said = refused(major, {key: {}})
+    assert f"properties '{STACK}.{key}' required, if '{key}' exists" in said
+    assert f"additional properties '{key}' not allowed" in said
+
+
+SIZE = "persistence.prometheus.size"
+WRONG: dict[str, tuple[Settings, str]] = {
+    **{
+        f"size {size}": ({SIZE: size}, "/persistence/prometheus/size")
+        for size in ("-5Gi", "5gi", "5 Gi", "Gi", "5GiB", "five", "+5Gi", "5Gi\n", "1e", 5, 0.5)
+    },
+    "volume size": (static({**LOCAL, "size": ""}), "/persistence/prometheus/volumes/0/size"),
+    **{
+        f"retention {size}": (
+            {"persistence.prometheus.retentionSize": size},
+            "/persistence/prometheus/retentionSize",
+        )
+        for size in ("40Gi", "40", "80%", "Auto", 40)
+    },
+    "enabled": ({"persistence.grafana.enabled": "yes"}, "/persistence/grafana/enabled"),
+    "auto for others": ({"persistence.grafana.enabled": "auto"}, "/persistence/grafana/enabled"),
+    "thanos": ({"persistence.thanosRuler.enabled": "yes"}, "/persistence/thanosRuler/enabled"),
+    "mode": ({"persistence.grafana.accessModes": ["RWO"]}, "/persistence/grafana/accessModes/0"),
+    "no mode": ({"persistence.grafana.accessModes": []}, "/persistence/grafana/accessModes"),
+    "node": (static({**LOCAL, "node": "a b"}), "/persistence/prometheus/volumes/0/node"),
+    "long node": (static({**LOCAL, "node": "n" * 64}), "/persistence/prometheus/volumes/0/node"),
+    "map for list": (
+        {"persistence.prometheus.volumes": {"0": LOCAL}},
+        "/persistence/prometheus/volumes",
+    ),
+    "class": (
+        {"persistence.alertmanager.storageClassName": "My_Class"},
+        "/persistence/alertmanager/storageClassName",
+    ),
+    "group": ({"persistence.alertmanager.fsGroup": -1}, "/persistence/alertmanager/fsGroup"),
+    "group text": ({"persistence.grafana.fsGroup": "472"}, "/persistence/grafana/fsGroup"),
+    "image": ({"persistence.image": "busybox"}, "/persistence/image"),
+    "image with port": ({"persistence.image": "r:5000/busybox"}, "/persistence/image"),
+    "accept": ({"persistence.accept": ["all"]}, "/persistence/accept/0"),
+    "patch target": (_patch({"name": "n"}, REMOVE), "missing property 'kind'"),
+    "patch op": (_patch({"kind": "K"}, {"op": "set", "path": "/x"}), "/patches/0/patch/0/op"),
+    "patch path": (_patch({"kind": "K"}, {"op": "add", "path": "x"}), "/patches/0/patch/0/path"),
+    "nfs path": (static({"nfs": {"server": "s"}}), "missing property 'path'"),
+    "csi handle": (static({"csi": {"driver": "d"}}), "missing property 'volumeHandle'"),
+    "shard": (static({**LOCAL, "shard": -1}), "/persistence/prometheus/volumes/0/shard"),
+    "class name": ({"storageClasses": [{"provisioner": "p"}]}, "missing property 'name'"),
+    "class recycle": (
+        {"storageClasses": [{"name": "c", "reclaimPolicy": "Recycle"}]},
+        "/storageClasses/0/reclaimPolicy",
+    ),
+    "class parameter": (
+        {"storageClasses": [{"name": "c", "parameters": {"iops": 3000}}]},
+        "/storageClasses/0/parameters/iops",
+    ),
+    "argocd": ({"gitops.argocd": "true"}, "/gitops/argocd"),
+    "no plan": ({"persistence": None}, "missing property 'persistence'"),
+    "no consumer": ({"persistence.grafana": None}, "missing property 'grafana'"),
+}
+
+
+@EACH_MAJOR
+@pytest.mark.parametrize(("settings", "says"), WRONG.values(), ids=WRONG)
+def test_wrong_value_is_named(major: int, settings: Settings, says: str) -> None:
+    """A value of a wrong type or form is refused with the path of its key."""
+    said = refused(major, settings)
+    assert "values don't meet the specifications of the schema" in said
+    assert says in said
+
+
+SIZES = ("1", "50Gi", "0.5Ti", "1.5G", ".5Ti", "5.Gi", "100k", "1e12", "1E9", "10E+9", "3Ei")
+
+
+@EACH_MAJOR
+@pytest.mark.parametrize("size", SIZES)
+def test_quantity_is_taken(major: int, size: str) -> None:
+    """What Kubernetes takes for a size is taken."""
+    volume = rendered(major, ALONE | static({**LOCAL, "size": size}) | {SIZE: size})
+    assert volume["PersistentVolume"][0]["spec"]["capacity"] == {"storage": size}
+
+
+# ---- The values files ----
+
+FILES = {path.stem: path for path in sorted((ROOT / "values").glob("*.yaml"))}
+KINDS = {name: path.read_text().split(":")[0].removeprefix("# ") for name, path in FILES.items()}
+BACKENDS = [name for name, kind in KINDS.items() if kind == "Backend"]
+PROFILES = [name for name, kind in KINDS.items() if kind == "Profile"]
+LAYERS = [
+    *((name,) for name in FILES),
+    *itertools.product(BACKENDS, PROFILES),
+    # A profile that is complete by itself can also be the ground for a backend.
+    *itertools.product(["small"], BACKENDS),
+]
+PODS = {
+    "prometheus": ("Prometheus", "spec.replicas"),
+    "alertmanager": ("Alertmanager", "spec.replicas"),
+    "thanosRuler": ("ThanosRuler", "spec.replicas"),
+}
+EACH_LAYER = pytest.mark.parametrize("layers", LAYERS, ids="+".join)
+
+
+def _files(layers: tuple[str, ...]) -> list[Path]:
+    return [FILES[name] for name in layers]
+
+
+def test_values_files_are_there() -> None:
+    """Each file says in its first line whether it is a backend or a profile."""
+    assert {"Backend", "Profile"} == set(KINDS.values())
+    assert {"csi", "hostpath", "local"} <= set(BACKENDS)
+    assert {"ha", "small"} <= set(PROFILES)
+
+
+@EACH_MAJOR
+@EACH_LAYER
+def test_values_files_lint(major: int, layers: tuple[str, ...]) -> None:
+    """Alone and layered, each passes the schema, the guards and `helm lint --strict`."""
+    command: Command = [helm(major), "lint", "--strict", stage(), "--kube-version", KUBERNETES]
+    command += [f"--values={path}" for path in _files(layers)]
+    answer = subprocess.run(
+        command, env=environment(major), capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "1 chart(s) linted, 0 chart(s) failed" in answer.stdout
+
+
+@EACH_LAYER
+def test_values_files_render_alike(layers: tuple[str, ...]) -> None:
+    """Helm 3 and Helm 4 give the same plan, volumes and classes."""
+    three, four = (rendered(major, {}, *_files(layers)) for major in (3, 4))
+    for kind in ("PersistencePlan", "PersistentVolume", "StorageClass"):
+        assert three.get(kind) == four.get(kind)
+
+
+@EACH_LAYER
+def test_values_files_hold_enough(layers: tuple[str, ...]) -> None:
+    """Each consumer of the stack is durable: a class provisions, or each pod has its own volume."""
+    found = rendered(4, {}, *_files(layers))
+    static_classes = {
+        each["metadata"]["name"]
+        for each in found.get("StorageClass", [])
+        if each["provisioner"] == "kubernetes.io/no-provisioner"
+    }
+    persistence = found["PersistencePlan"][0]["spec"]["persistence"]
+    for consumer in ("prometheus", "alertmanager", "thanosRuler", "grafana"):
+        kind, replicas = PODS.get(consumer, ("Deployment", ""))
+        pods = at(found[kind][0], replicas) if replicas and kind in found else 1
+        wanted = persistence[consumer]
+        assert wanted["enabled"] is (kind in found)
+        if wanted["enabled"] and wanted["storageClassName"] in static_classes:
+            assert pods <= len({volume["node"] for volume in wanted["volumes"]})
+
+
+@EACH_LAYER
+def test_values_files_share_no_directory(layers: tuple[str, ...]) -> None:
+    """No two volumes of a node are the same directory, or one inside the other."""
+    volumes = rendered(4, {}, *_files(layers)).get("PersistentVolume", [])
+    places = []
+    for each in (volume["spec"] for volume in volumes):
+        (term,) = each["nodeAffinity"]["required"]["nodeSelectorTerms"]
+        path = Path(at(each, "local.path") or at(each, "hostPath.path"))
+        places.append((term["matchExpressions"][0]["values"][0], path))
+    for (node, path), (other_node, other) in itertools.permutations(places, 2):
+        assert node != other_node or not path.is_relative_to(other)
+
+
+@pytest.mark.parametrize(
+    "path", [CHART / "values.yaml", *FILES.values()], ids=lambda path: path.name
+)
+def test_values_files_have_no_doubled_key(path: Path) -> None:
+    """A key that stands twice would lose its first value without a word."""
+    seen: list[Any] = [yaml.compose(path.read_text(), yaml.SafeLoader)]
+    while seen:
+        node = seen.pop()
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            assert sorted(set(keys)) == sorted(keys)
+            seen += [value for _, value in node.value]
+        if isinstance(node, yaml.SequenceNode):
+            seen += node.value
+
+
+def test_scenario_a() -> None:
+    """values/local.yaml gives the one disk of one node to Prometheus, as it was done by hand."""
+    found = rendered(4, {}, FILES["local"])
+    volume = found["PersistentVolume"][0]["spec"]
+    assert volume["capacity"] == {"storage": "200Gi"}
+    assert volume["local"] == {"path": "/mnt/disks/vol1"}
+    assert volume["storageClassName"] == "local-storage"
+    assert "ubuntu16-template" in render(4, {}, FILES["local"])
+    (storage_class,) = found["StorageClass"]
+    assert storage_class["provisioner"] == "kubernetes.io/no-provisioner"
+    assert storage_class["volumeBindingMode"] == "WaitForFirstConsumer"
+
+
+def test_scenario_d() -> None:
+    """values/hostpath.yaml gives each consumer a sub-directory and fixes its ownership."""
+    found = rendered(4, {}, FILES["hostpath"])
+    node = "i-0jl8d8r83kkf3yt5lzh7"
+    first = [each["spec"] for each in found["PersistentVolume"] if node in json.dumps(each)]
+    base = "/home/t4/prometheus/data"
+    names = ("prometheus", "alertmanager", "thanos-ruler", "grafana")
+    assert [f"{base}/{name}" for name in names] == [each["hostPath"]["path"] for each in first]
+    persistence = found["PersistencePlan"][0]["spec"]["persistence"]
+    for consumer in ("prometheus", "alertmanager", "thanosRuler", "grafana"):
+        assert persistence[consumer]["fixOwnership"] is True
+    assert persistence["grafana"]["subPath"] == "grafana-db"
