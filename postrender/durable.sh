@@ -24,12 +24,25 @@ has_yaml() {
   "$1" -I -c 'import sys, yaml._yaml; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
+# -I: no user site, no PYTHON* variables of somebody else's project. A venv's packages are named by their
+# folder, so that -S may leave out the search for them (a twentieth of a run).
 pick_python() {
-  for python in "${DURABLE_PYTHON:-}" "$here/.venv/bin/python" "$here/../.venv/bin/python"; do
-    if [ -n "$python" ] && [ -x "$python" ]; then
-      return
-    fi
+  flags=-I
+  site=
+  python=${DURABLE_PYTHON:-}
+  if [ -n "$python" ]; then
+    return
+  fi
+  for venv in "$here/.venv" "$here/../.venv"; do
+    python=$venv/bin/python
+    for site in "$venv"/lib/python3.*/site-packages; do
+      if [ -x "$python" ] && [ -d "$site/yaml" ]; then
+        flags=-IS
+        return
+      fi
+    done
   done
+  site=
   for python in python3 python3.14 python3.13 python3.12 python3.11 python; do
     if command -v "$python" >/dev/null 2>&1 && has_yaml "$python"; then
       return
@@ -46,8 +59,7 @@ pick_python() {
 }
 
 pick_python
-# -I: no user site, no PYTHON* variables of somebody else's project.
-exec "$python" -I -c 'import sys
-sys.path.insert(0, sys.argv.pop(1))
+exec "$python" $flags -c 'import sys
+sys.path[:0] = filter(None, (sys.argv.pop(1), sys.argv.pop(1)))
 from durable.__main__ import run_as_program
-run_as_program()' "$here" "$@"
+run_as_program()' "$here" "$site" "$@"

@@ -77,7 +77,7 @@ ALERTMANAGER = Facts(
     gid=2000,
     claim_retention_since=(0, 79),
 )
-# Never a sub-path, and no retention policy of claims as of 0.93 (a StatefulSet's default is Retain).
+# Never a sub-path, and as of 0.93 no retention policy of claims (a StatefulSet's own is Retain).
 THANOS_RULER = Facts(
     consumer="thanosRuler",
     kind="ThanosRuler",

@@ -6,6 +6,7 @@ import re
 
 from durable import nodes, splice
 from durable.errors import DocumentError
+from durable.pattern import pattern
 from durable.record import record
 from durable.splice import Slot
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     Path = tuple[str, ...]
     Operation = dict[str, Any]
 
-INDEX = re.compile(r"0|[1-9][0-9]*", re.ASCII)
+INDEX = pattern(r"0|[1-9][0-9]*", re.ASCII)
 OPERATIONS = {
     "add": {"value"},
     "remove": set(),
@@ -78,21 +79,34 @@ class Document:
         """The document as plain data (see nodes.to_value); not to be changed by the reader."""
         tree = self.tree
         if self._value is None and tree.root is not None:
-            self._value = nodes.to_value(tree.root)
+            try:
+                self._value = nodes.to_value(tree.root)
+            except RecursionError:
+                raise DocumentError("nested too deeply to be read") from None
         return self._value
 
     def apply(self, operations: list[Operation]) -> None:
         """Apply a JSON Patch, or leave the document as it was and raise DocumentError."""
         before = self.text
         try:
-            self._refuse_uneditable()
+            if not self.edited:  # our own edits double no key and tie no knot
+                self._refuse_uneditable()
             for operation in operations:
+                value = self.value
                 self._operate(operation)
-                self.tree  # noqa: B018  each result must be a document
+                self._verify(value, operation)
         except DocumentError:
             self._write(before)
             raise
         self.edited = self.edited or self.text != before
+
+    def _verify(self, before: Any, operation: Operation) -> None:
+        """Refuse a text that says more or less than the operation: no value changes silently."""
+        if self.value != _patched(before, operation):
+            raise DocumentError(
+                f"{operation['op']} {operation['path'] or 'of the document'}: "
+                "the text around it forbids the edit; write it in a simpler form"
+            )
 
     def _refuse_uneditable(self) -> None:
         twice = self.tree.duplicate_key()
@@ -129,16 +143,16 @@ class Document:
     def _transfer(self, name: str, source: Path, path: Path) -> None:
         if name == "move" and path[: len(source)] == source and path != source:
             raise DocumentError(f"{pointer(source)} cannot move into itself")
-        value = nodes.to_value(self._find(source).node, verbatim=True)
-        if path == source:
-            return
+        value = nodes.to_value(self._look(source), verbatim=True)
         if name == "move":
+            if path == source:
+                return
             self._remove(source)
         self._add(path, value)
 
     def _test(self, path: Path, value: Any) -> None:
-        found = nodes.to_value(self._find(path).node)
-        if found != value or isinstance(found, bool) != isinstance(value, bool):
+        found = value_at(self.value, path)
+        if not same(found, value):
             raise DocumentError(f"{pointer(path) or 'the document'} is {found!r}, not {value!r}")
 
     def _add(self, path: Path, value: Any) -> None:
@@ -198,14 +212,35 @@ class Document:
                 else "does not exist"
             )
             raise DocumentError(f"{pointer(path)} {reason}: it cannot be removed")
+        if _from_merge(target, last) is not None:
+            raise DocumentError(
+                f"{pointer(path)} stands before a merge key (<<) that has it too: "
+                "it cannot be removed"
+            )
         self._refuse_shared(pair[1], path)
         self._refuse_shared(pair[0], path)
         index = next(i for i, p in enumerate(target.pairs) if p[0] is pair[0])
         self._splice(splice.remove_pair(self.text, parent.slot, target, index))
 
+    def _look(self, path: Path) -> Node:
+        """Find a node to read it: through aliases and merge keys."""
+        node = self._find(()).node
+        for depth, token in enumerate(path, 1):
+            node = node.items[0] if node.kind == "alias" else node
+            if node.kind == "seq":
+                node = node.items[_index(token, len(node.items), path[:depth])]
+                continue
+            pair = node.find(token)
+            found = pair[1] if pair else _from_merge(node, token)
+            if found is None:
+                raise DocumentError(f"{pointer(path[:depth])} does not exist")
+            node = found
+        return node
+
     def _collection(self, path: Path) -> Place:
         """Find a collection that may be edited: not through an alias, not inside a shared anchor."""
         place = self._find(path)
+        self._refuse_alias(place.node, path)
         if place.node.kind not in ("map", "seq"):
             raise DocumentError(f"{pointer(path) or 'the document'} is no mapping or list")
         return place
@@ -279,6 +314,63 @@ def _index(token: str, size: int, path: Path) -> int:
     if index >= size:
         raise DocumentError(f"{pointer(path)} does not exist: the list has {size} items")
     return index
+
+
+def value_at(value: Any, path: Path) -> Any:
+    """Give what plain data holds at a path; raises DocumentError where there is nothing."""
+    for depth, token in enumerate(path, 1):
+        if isinstance(value, list):
+            value = value[_index(token, len(value), path[:depth])]
+        elif isinstance(value, dict) and token in value:
+            value = value[token]
+        else:
+            raise DocumentError(f"{pointer(path[:depth])} does not exist")
+    return value
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same to JSON: 1 is 1.0, but not true."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other and isinstance(one, bool) == isinstance(other, bool))
+
+
+def _patched(value: Any, operation: Operation) -> Any:
+    """Apply one operation, which the editor could carry out, to plain data."""
+    name, path = operation["op"], tokens(operation["path"])
+    if name == "test":
+        return value
+    new = operation.get("value")
+    if name in ("move", "copy"):
+        source = tokens(operation["from"])
+        if name == "move" and path == source:
+            return value
+        new = value_at(value, source)
+        value = _changed(value, source, "remove") if name == "move" else value
+        name = "add"
+    return _changed(value, path, name, new)
+
+
+def _changed(value: Any, path: Path, name: str, new: Any = None) -> Any:
+    """Copy plain data with one place changed; only what is on the way there is copied."""
+    if not path:
+        return new
+    copied: Any = value.copy()
+    key: Any = path[0]
+    if isinstance(value, list):
+        key = len(value) if key == "-" else int(key)
+        if name == "add" and len(path) == 1:
+            copied.insert(key, new)
+            return copied
+    if len(path) > 1:
+        copied[key] = _changed(value[key], path[1:], name, new)
+    elif name == "remove":
+        del copied[key]
+    else:
+        copied[key] = new
+    return copied
 
 
 def check_operations(patch: Any, path: str) -> None:

@@ -1,7 +1,7 @@
 """KRM functions: a ResourceList comes in and goes out, findings are its results.
 
-Facts: kustomize cmd/config/docs/api-conventions/functions-spec.md. The list is put out on a refusal too,
-as it came in, since orchestrators read the results of a function that fails.
+Facts: kustomize cmd/config/docs/api-conventions/functions-spec.md. The list is put out on a refusal
+too, as it came in, since orchestrators read the results of a function that fails.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def answered(stream: Stream, findings: Sequence[Finding], *, refused: bool) -> S
     told = read(stream.data) if refused else stream
     chunk = next(c for c in told.chunks if c.kind == KIND)
     if findings or chunk.document.value.get("results") is not None:
-        chunk.document.apply([{"op": "add", "path": "/results", "value": [_result(f) for f in findings]}])
+        chunk.document.apply(
+            [{"op": "add", "path": "/results", "value": [_result(f) for f in findings]}]
+        )
     return told
 
 
@@ -39,7 +41,9 @@ def _result(finding: Finding) -> dict[str, Any]:
         "severity": "error" if finding.severity == "refuse" else "warning",
         "tags": {"rule": finding.rule},
     }
-    reference = dict(zip(("apiVersion", "kind", "namespace", "name"), finding.reference, strict=False))
+    reference = dict(
+        zip(("apiVersion", "kind", "namespace", "name"), finding.reference, strict=False)
+    )
     if reference:
         result["resourceRef"] = {k: v for k, v in reference.items() if v}
         if finding.field:

@@ -43,7 +43,11 @@ def edits_text(edits: Sequence[Edit], form: str) -> str:
 
 def _patch(target: Any, operations: list[Any]) -> dict[str, Any]:
     names = {"kind": target.kind, "namespace": target.namespace, "name": target.name}
-    return {"target": {k: v for k, v in names.items() if v}, "source": target.source, "patch": operations}
+    return {
+        "target": {k: v for k, v in names.items() if v},
+        "source": target.source,
+        "patch": operations,
+    }
 
 
 def rules_text(form: str) -> str:
@@ -52,6 +56,8 @@ def rules_text(form: str) -> str:
         return _json([{k: v for k, v in vars(r).items() if k != "ask"} for r in RULES.values()])
     blocks = []
     for rule in RULES.values():
-        protects = textwrap.fill(" ".join(rule.protects.split()), 100, initial_indent="  ", subsequent_indent="  ")
+        protects = textwrap.fill(
+            " ".join(rule.protects.split()), 100, initial_indent="  ", subsequent_indent="  "
+        )
         blocks.append(f"{rule.id} ({rule.severity})\n{protects}\n  fix  {rule.fix}\n")
     return "\n".join(blocks)

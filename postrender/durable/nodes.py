@@ -1,93 +1,103 @@
 """One document's text to a tree of nodes that remember where they stand.
 
 libyaml's events carry the marks; PyYAML's composer would lose the place of an alias and resolve
-scalars that nobody asks for (and refuses the plain scalar ``=`` of the operator's CRDs when it constructs).
+scalars that nobody asks for (and its constructor refuses the plain scalar ``=`` of the CRDs).
 """
 
 from __future__ import annotations
 
 import re
 
-from yaml._yaml import CParser
-from yaml.error import MarkedYAMLError, YAMLError
-from yaml.events import (
+from durable.errors import DocumentError
+from durable.libyaml import (
     AliasEvent,
+    CParser,
     DocumentStartEvent,
+    MappingEndEvent,
     MappingStartEvent,
+    MarkedYAMLError,
     ScalarEvent,
+    SequenceEndEvent,
     SequenceStartEvent,
     StreamEndEvent,
+    YAMLError,
 )
-
-from durable.errors import DocumentError
+from durable.pattern import pattern
 from durable.scalars import Verbatim, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, Literal
 
     Kind = Literal["scalar", "map", "seq", "alias"]
 
-
+# Line breaks of YAML 1.1, which Go's readers and PyYAML keep to: NEL, LS and PS are some.
+BREAK = "(?:\r\n|[\r\n\x85\u2028\u2029])"
+BLANK = "[ \t\r\n\x85\u2028\u2029]"
+COMMENT = "#[^\r\n\x85\u2028\u2029]*"
+# Between tokens: blanks, line breaks and comments.
+GAP = pattern(f"(?:{BLANK}|(?<!{BLANK.replace('[', '[^')}){COMMENT})*")
+# The value is the text itself, or what the text would be without quotes.
+TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
+RESOLVED_TAGS = tuple(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
 # A plain scalar that stands in block and in flow style alike without quotes.
-PLAIN_WORD = re.compile(r"[A-Za-z0-9+.~][A-Za-z0-9+.:_-]*(?<!:)", re.ASCII)
+PLAIN_WORD = pattern(r"[A-Za-z0-9+.~][A-Za-z0-9+.:_-]*(?<!:)", re.ASCII)
 
 
 class Node:
     """A YAML node: its span in the text (characters), and its children or its scalar text.
 
     ``pairs`` are a mapping's (key, value) nodes, ``items`` a sequence's nodes; an alias has its
-    anchored node as its only item. ``end`` of a block collection is not exact: see ``content_end``.
+    anchored node as its only item. ``end`` of a block collection is not exact: ``content_end`` is.
     """
 
-    __slots__ = (
-        "anchor",
-        "column",
-        "end",
-        "flow",
-        "items",
-        "kind",
-        "line",
-        "pairs",
-        "plain",
-        "start",
-        "style",
-        "tag",
-        "text",
-    )
+    # Defaults on the class: most nodes are scalars, and making nodes is most of the parser's time.
+    anchor: str | None = None
+    tag: str | None = None
+    style: str | None = None
+    text = ""
+    plain = False
+    flow = False
+    items: Sequence[Node] = ()
+    pairs: Sequence[tuple[Node, Node]] = ()
 
     def __init__(self, kind: Kind, event: Any) -> None:
         self.kind = kind
-        mark = event.start_mark
-        self.start: int = mark.index
-        self.line: int = mark.line
-        self.column: int = mark.column
+        self.mark = event.start_mark
+        self.start: int = event.start_mark.index
         self.end: int = event.end_mark.index
-        self.anchor: str | None = event.anchor
-        self.tag: str | None = None
-        self.text = ""
-        self.style: str | None = None
-        self.plain = False
-        self.flow = False
-        self.items: list[Node] = []
-        self.pairs: list[tuple[Node, Node]] = []
+
+    @property
+    def line(self) -> int:
+        """The line that the node starts in, from 0."""
+        found: int = self.mark.line
+        return found
+
+    @property
+    def column(self) -> int:
+        """The column that the node starts in, from 0."""
+        found: int = self.mark.column
+        return found
 
     @property
     def block_scalar(self) -> bool:
         """Whether this is a literal (|) or folded (>) scalar."""
         return self.kind == "scalar" and self.style in ("|", ">")
 
-    def content_end(self) -> int:
-        """Index behind the last character of content (block scalars: behind their trailing blank lines)."""
+    def last(self) -> Node:
+        """The scalar, alias or flow collection that ends a block collection; else the node itself."""
         node = self
-        while node.kind in ("map", "seq") and not node.flow:
-            if not (node.pairs or node.items):
-                break
-            node = node.pairs[-1][1] if node.kind == "map" else node.items[-1]
-        return node.end
+        while not node.flow and (node.pairs or node.kind == "seq"):
+            node = node.pairs[-1][1] if node.pairs else node.items[-1]
+        return node
+
+    def content_end(self) -> int:
+        """Index behind the last character of content (and behind a block scalar's blank lines)."""
+        return self.last().end
 
     def find(self, key: str) -> tuple[Node, Node] | None:
-        """The last pair with this key (goyaml: the last one wins), not looking through merge keys."""
+        """The last pair with this key (as goyaml has it), not looking through merge keys."""
         for pair in reversed(self.pairs):
             if pair[0].kind == "scalar" and pair[0].text == key:
                 return pair
@@ -97,10 +107,15 @@ class Node:
         """The mappings that ``<<`` merges into this one, the strongest first."""
         sources: list[Node] = []
         for key, value in self.pairs:
-            if key.kind == "scalar" and key.text == "<<" and key.plain:
+            if key.is_merge():
                 target = value.items[0] if value.kind == "alias" else value
-                sources += target.items if target.kind == "seq" else [target]
+                sources += list(target.items) if target.kind == "seq" else [target]
         return [s.items[0] if s.kind == "alias" else s for s in sources]
+
+    def is_merge(self) -> bool:
+        """Whether this is the merge key ``<<``."""
+        tagged = self.tag == "tag:yaml.org,2002:merge"
+        return self.kind == "scalar" and self.text == "<<" and (self.plain or tagged)
 
 
 class Tree:
@@ -121,7 +136,7 @@ class Tree:
             seen: set[Any] = set()
             for key, value in node.pairs:
                 name = go_key(key)
-                if name in seen and name != "<<":
+                if name in seen and not key.is_merge():
                     return key.text, key.line
                 seen.add(name)
                 stack.append(value)
@@ -143,11 +158,11 @@ def go_key(key: Node) -> Any:
 def parse(text: str) -> Tree:
     """Parse the text of exactly one document.
 
-    Raises DocumentError, with a line counted from 1 within the text, for anything that is not one YAML document.
+    Raises DocumentError, with a line counted from 1 within the text, for anything else.
     """
     parser = CParser(text)
     try:
-        return _build(parser)
+        return _Builder(text).build(parser)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -158,83 +173,116 @@ def parse(text: str) -> Tree:
         parser.dispose()
 
 
-def _build(parser: Any) -> Tree:
-    """Run through the events with a stack of our own: depth of nesting is the input's choice."""
-    anchors: dict[str, Node] = {}
-    aliased: set[int] = set()
-    open_nodes: list[
-        tuple[Node, Node | None]
-    ] = []  # collection, and its key that waits for a value
-    root: Node | None = None
-    documents = 0
-    recursive: str | None = None
-    while parser.check_event():
-        event = parser.get_event()
-        kind = type(event)
-        if kind is DocumentStartEvent:
-            documents += 1
-            _refuse_second(event, documents)
-            continue
-        if kind is ScalarEvent:
-            node = Node("scalar", event)
-            node.text, node.style, node.tag = event.value, event.style, event.tag
-            node.plain = event.implicit[0] and not event.style
-        elif kind is AliasEvent:
-            node = Node("alias", event)
-            node.items.append(_target(event, anchors))
-            aliased.add(id(node.items[0]))
-            if any(node.items[0] is parent for parent, _ in open_nodes):
-                recursive = event.anchor
-        elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            node = Node("map" if kind is MappingStartEvent else "seq", event)
-            node.flow, node.tag = bool(event.flow_style), event.tag
-        else:
-            if open_nodes and kind.__name__ in ("MappingEndEvent", "SequenceEndEvent"):
-                open_nodes.pop()[0].end = event.end_mark.index
-            continue
-        if node.anchor and kind is not AliasEvent:
-            anchors[node.anchor] = node
-        root = root or node
-        _attach(open_nodes, node)
-        if kind is MappingStartEvent or kind is SequenceStartEvent:
-            open_nodes.append((node, None))
-    return Tree(root, aliased, recursive)
+class _Builder:
+    """Runs through the events with a stack of its own: depth of nesting is the input's choice."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.anchors: dict[str, Node] = {}
+        self.aliased: set[int] = set()
+        self.open: list[tuple[Node, list[Node]]] = []  # collections, and the children so far
+        self.documents = 0
+        self.recursive: str | None = None
+
+    def build(self, parser: Any) -> Tree:
+        top: list[Node] = []
+        children = top
+        get = parser.get_event
+        while True:
+            event = get()
+            kind = type(event)
+            if kind is ScalarEvent:
+                node = Node("scalar", event)
+                node.text = event.value
+                if event.style:
+                    node.style = event.style
+                else:
+                    node.plain = event.implicit[0]
+                if event.tag or event.anchor:
+                    self.named(node, event)
+                children.append(node)
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
+                node = Node("map" if kind is MappingStartEvent else "seq", event)
+                node.flow = bool(event.flow_style)
+                if event.tag or event.anchor:
+                    self.named(node, event)
+                self.open.append((node, children))
+                children.append(node)
+                children = []
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
+                node, outer = self.open.pop()
+                self.close(node, children, event)
+                children = outer
+            elif kind is AliasEvent:
+                children.append(self.alias(event))
+            elif kind is DocumentStartEvent:
+                self.documents += 1
+                _refuse_second(event, self.documents)
+            elif kind is StreamEndEvent:
+                return Tree(top[0] if top else None, self.aliased, self.recursive)
+
+    def named(self, node: Node, event: Any) -> None:
+        node.tag, node.anchor = event.tag, event.anchor
+        if node.anchor:
+            self.anchors[node.anchor] = node
+
+    def close(self, node: Node, children: list[Node], event: Any) -> None:
+        node.end = event.end_mark.index
+        if node.kind == "seq":
+            node.items = children
+            return
+        node.pairs = list(zip(children[::2], children[1::2], strict=True))
+        for key, value in node.pairs:
+            if value.start == value.end:
+                self.place_empty(key, value)
+
+    def alias(self, event: Any) -> Node:
+        node = Node("alias", event)
+        node.anchor = event.anchor
+        target = _target(event, self.anchors)
+        node.items = [target]
+        self.aliased.add(id(target))
+        if any(target is parent for parent, _ in self.open):
+            self.recursive = event.anchor
+        return node
+
+    def place_empty(self, key: Node, value: Node) -> None:
+        """Move the value of a key without ``:`` behind it; libyaml puts it at the next token."""
+        if skip_gap(self.text, key.content_end()) == value.start:
+            value.start = value.end = key.content_end()
 
 
 def _refuse_second(event: Any, documents: int) -> None:
     if documents > 1:
         line = event.start_mark.line + 1
-        msg = f"line {line}: content after the document's end mark '...': start a new document with '---'"
-        raise DocumentError(msg)
+        raise DocumentError(
+            f"line {line}: content after the document's end mark '...': "
+            "start a new document with '---'"
+        )
 
 
 def _target(event: Any, anchors: dict[str, Node]) -> Node:
     target = anchors.get(event.anchor)
     if target is None:
         line = event.start_mark.line + 1
-        msg = f"line {line}: the alias *{event.anchor} has no anchor in this document: write the value out"
-        raise DocumentError(msg)
+        raise DocumentError(
+            f"line {line}: the alias *{event.anchor} has no anchor in this document: "
+            "write the value out"
+        )
     return target
 
 
-def _attach(open_nodes: list[tuple[Node, Node | None]], node: Node) -> None:
-    if not open_nodes:
-        return
-    parent, key = open_nodes[-1]
-    if parent.kind == "seq":
-        parent.items.append(node)
-    elif key is None:
-        open_nodes[-1] = (parent, node)
-    else:
-        parent.pairs.append((key, node))
-        open_nodes[-1] = (parent, None)
+def skip_gap(text: str, index: int) -> int:
+    """Index of the next token."""
+    found = GAP.match(text, index)
+    return found.end() if found else index
 
 
 def to_value(node: Node, *, verbatim: bool = False) -> Any:
-    """Give a node as dict, list, str, int, float, bool or None; merge keys are merged, aliases followed.
+    """Give a node as dict, list, str, int, float, bool or None; merge keys are merged.
 
-    With ``verbatim`` plain scalars that are no strings keep their source text, so that a copy is written as it was.
-    The same anchored node gives the same object, so that nested aliases cost no more than their text.
+    With ``verbatim`` plain scalars keep their source text, so that a copy is written as it was.
+    One anchored node gives one object, so that nested aliases cost no more than their text.
     """
     return _Values(verbatim=verbatim).of(node)
 
@@ -245,20 +293,17 @@ class _Values:
         self.known: dict[int, Any] = {}
 
     def of(self, node: Node) -> Any:
-        if node.kind == "scalar":
-            return self.scalar(node)
         if node.kind == "alias":
             node = node.items[0]
+        if node.kind == "scalar":
+            return self.scalar(node)
         if id(node) not in self.known:
-            self.known[id(node)] = (
-                None  # a recursive alias ends here; edits of such a document are refused
-            )
+            # A recursive alias ends here; edits of such a document are refused.
+            self.known[id(node)] = None
             self.known[id(node)] = self.collection(node)
         return self.known[id(node)]
 
     def collection(self, node: Node) -> Any:
-        if node.kind == "scalar":
-            return self.scalar(node)
         if node.kind == "seq":
             return [self.of(item) for item in node.items]
         merged: dict[str, Any] = {}
@@ -266,19 +311,29 @@ class _Values:
             value = self.of(source)
             merged.update(value if isinstance(value, dict) else {})
         for key, value in node.pairs:
-            if not (key.kind == "scalar" and key.plain and key.text == "<<"):
-                merged[key.text] = self.of(value)
+            if not key.is_merge():
+                merged[self.key(key)] = self.of(value)
         return merged
 
+    def key(self, node: Node) -> str:
+        plain = self.verbatim and node.plain and PLAIN_WORD.fullmatch(node.text)
+        return Verbatim(node.text) if plain else node.text
+
     def scalar(self, node: Node) -> Any:
-        if not node.plain or node.tag:
+        if node.tag:
             return self.tagged(node)
+        if not node.plain:
+            return node.text
         value = resolve(node.text)
         if self.verbatim and value is not None and PLAIN_WORD.fullmatch(node.text):
             return Verbatim(node.text)
         return value
 
     def tagged(self, node: Node) -> Any:
-        if not node.tag or node.tag == "!" or node.tag == "tag:yaml.org,2002:str":
+        if node.tag in TEXT_TAGS:
             return node.text
-        return resolve(node.text) if node.tag.startswith("tag:yaml.org,2002:") else node.text
+        value = resolve(node.text) if node.tag in RESOLVED_TAGS else node.text
+        if self.verbatim and isinstance(value, str):
+            line = node.line + 1
+            raise DocumentError(f"line {line}: a value with the tag {node.tag} cannot be copied")
+        return value

@@ -6,6 +6,7 @@ import re
 
 from durable.document import pointer
 from durable.errors import DocumentError
+from durable.pattern import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ TYPES = {
     int: "a whole number",
     bool: "true or false",
 }
-SOURCE = re.compile(r"^# Source: (\S+)", re.MULTILINE)
+SOURCE = pattern(r"^# Source: (\S+)", re.MULTILINE)
 FILENAME = (
     "postrenderer.helm.sh/postrender-filename"  # Helm 4 writes it into each document it sends
 )

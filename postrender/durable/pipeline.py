@@ -118,6 +118,7 @@ def build_stack(stream: Stream, plan_file: PlanFile | None, *, hooks: bool = Fal
         plan_object=plan_object,
         record_object=record_object,
         recorded=False,
+        hooks=hooks,
     )
     refuse_other_release(stack)
     known = record_object.get("data", "plan.yaml") if record_object else None
@@ -141,7 +142,11 @@ def find_plan(
     if documents:
         plan = documents[0]
         _refuse_duplicate(plan.document, str(plan))
-        return parse_plan(plan.value, plan.chunk.label() if plan.chunk else str(plan)), plan, record_object
+        return (
+            parse_plan(plan.value, plan.chunk.label() if plan.chunk else str(plan)),
+            plan,
+            record_object,
+        )
     if record_object:
         text = record_object.string("data", "plan.yaml")
         value = _file_value(PlanFile(str(record_object), text))
@@ -154,7 +159,7 @@ def find_plan(
 
 
 def function_configs(chunks: list[Chunk]) -> list[Object]:
-    """The plans that ResourceLists carry as functionConfig: how a KRM function is told what to do."""
+    """The plans that ResourceLists carry as functionConfig: how KRM functions are told."""
     lists = [Object(chunk, chunk.document) for chunk in chunks if chunk.kind == RESOURCE_LIST]
     return [
         Object(item.chunk, item.document, ("functionConfig",))
@@ -176,17 +181,20 @@ def _file_value(plan_file: PlanFile) -> object:
 def _refuse_duplicate(document: Document, origin: str) -> None:
     twice = document.tree.duplicate_key()
     if twice:
-        raise PlanError(f"{origin}: line {twice[1] + 1}: the key {twice[0]!r} stands twice: remove one")
+        raise PlanError(
+            f"{origin}: line {twice[1] + 1}: the key {twice[0]!r} stands twice: remove one"
+        )
 
 
 def refuse_other_release(stack: Stack) -> None:
-    """Raise PlanError where Helm says that every consumer belongs to another release than the plan's."""
+    """Raise PlanError where every consumer belongs to another Helm release than the plan's."""
     release = stack.plan.release
-    told = {c: _release_of(c.object) for c in stack.consumers}
-    others = [c for c, name in told.items() if name and name != release]
+    told = [(c, _release_of(c.object)) for c in stack.consumers]
+    others = [(c, name) for c, name in told if name and name != release]
     if release and others and len(others) == len(told):
+        consumer, owner = others[0]
         msg = (
-            f"the plan is for the release {release!r}, but {others[0]} belongs to {told[others[0]]!r}: "
+            f"the plan is for the release {release!r}, but {consumer} belongs to {owner!r}: "
             "render both with one release name, or take spec.release out of the plan file"
         )
         raise PlanError(msg)
@@ -195,6 +203,6 @@ def refuse_other_release(stack: Stack) -> None:
 def _release_of(item: Object) -> str:
     labels = item.labels
     helm = "Helm" in (labels.get("heritage"), labels.get("app.kubernetes.io/managed-by"))
-    return str(labels.get("release") or labels.get("app.kubernetes.io/instance") or "") if helm else ""
-
-
+    return (
+        str(labels.get("release") or labels.get("app.kubernetes.io/instance") or "") if helm else ""
+    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from durable.pattern import pattern
+
 NUMBER = r"(\d+)(?:\.(\d*))?|\.(\d+)"
-QUANTITY = re.compile(
-    rf"([+-]?)(?:{NUMBER})([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d{{1,2}})?", re.ASCII
-)
+QUANTITY = pattern(rf"([+-]?)(?:{NUMBER})([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d{{1,2}})?", re.ASCII)
 FACTORS = {
     **{f"{unit}i": (1024**power, 1) for power, unit in enumerate("KMGTPE", 1)},
     **{unit: (1000**power, 1) for power, unit in enumerate("kMGTPE", 1)},
@@ -16,20 +16,21 @@ FACTORS = {
 }
 # The pattern of the field in the operator's CRD; its units are powers of two, also without the i
 # (prometheus-operator pkg/apis/monitoring/v1/types.go: "1KB is 1024B").
-RETENTION = re.compile(r"0|(?:(\d*)\.)?(\d+)(?:([KMGTPE])i?)?B", re.ASCII)
+RETENTION = pattern(r"0|(?:(\d*)\.)?(\d+)(?:([KMGTPE])i?)?B", re.ASCII)
 GIB = 1024**3
 MIB = 1024**2
 
 
 def parse_quantity(text: str) -> int | None:
-    """Bytes of a Kubernetes quantity, a fraction counting in full, or None where the text is none."""
+    """Bytes of a Kubernetes quantity, fractions rounded up, or None where the text is none."""
     found = QUANTITY.fullmatch(text)
     if not found:
         return None
     sign, whole, decimals, bare, suffix = (group or "" for group in found.groups())
     decimals = decimals or bare
     factor, divisor = FACTORS.get(suffix) or _power(int(suffix[1:]))
-    size = -(-int(whole + decimals) * factor // (divisor * 10 ** len(decimals)))
+    tenths: int = 10 ** len(decimals)
+    size = -(-int(whole + decimals) * factor // (divisor * tenths))
     return -size if sign == "-" else size
 
 
@@ -44,8 +45,9 @@ def parse_retention_size(text: str) -> int | None:
         return None
     whole, last, unit = (group or "" for group in found.groups())
     # Without a point the digits are the whole number, with one they are its decimals.
-    decimals = len(last) if "." in text else 0
-    return int(whole + last or "0") * 1024 ** (" KMGTPE".index(unit or " ")) // 10**decimals
+    tenths: int = 10 ** (len(last) if "." in text else 0)
+    factor: int = 1024 ** " KMGTPE".index(unit or " ")
+    return int(whole + last or "0") * factor // tenths
 
 
 def auto_retention(size: int) -> str:

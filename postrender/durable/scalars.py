@@ -1,4 +1,4 @@
-"""YAML text to values and back, so that YAML 1.1, YAML 1.2 and Go readers agree on what is written."""
+"""YAML text to values and back; YAML 1.1, YAML 1.2 and Go readers agree on what is written."""
 
 from __future__ import annotations
 
@@ -6,31 +6,34 @@ import math
 import re
 
 from durable.errors import DocumentError
+from durable.pattern import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What sigs.k8s.io/yaml (goyaml.v2, the reader of Helm and of the API server) makes of plain scalars.
+# What sigs.k8s.io/yaml (goyaml.v2, which Helm and the API server read by) makes of plain scalars.
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-TRUE = frozenset("y Y yes Yes YES true True TRUE on On ON".split())
-FALSE = frozenset("n N no No NO false False FALSE off Off OFF".split())
-INT = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]*|[1-9][0-9_]*)")
-FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
+TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
+FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
+INT = pattern(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]*|[1-9][0-9_]*)")
+FLOAT = pattern(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
 SPECIAL = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
 NUMBER_START = frozenset("0123456789.+-")
 
-# A string is written bare only when no reader can take it for something else: an allow-list, because
-# lists of words to quote were found wanting (YAML 1.1 and 1.2 disagree on more words than one thinks of).
-# Quantities such as 10Gi are the one form that may start with a digit (not 10E: an exponent to some).
-BARE = re.compile(
-    r"[A-Za-z/][A-Za-z0-9_./@%+-]*(:[A-Za-z0-9_./@%+-]+)*( [A-Za-z0-9_./@%+-]+)*|[1-9][0-9]*[KMGTP]iB?",
+# A string is written bare only when no reader can take it for something else: an allow-list, since
+# lists of words to quote were found wanting (YAML 1.1 and 1.2 disagree on more than one thinks of).
+# Quantities such as 10Gi alone may start with a digit (not 10E: an exponent to some).
+BARE = pattern(
+    r"[A-Za-z/][A-Za-z0-9_./@%+-]*(:[A-Za-z0-9_./@%+-]+)*( [A-Za-z0-9_./@%+-]+)*"
+    r"|[1-9][0-9]*[KMGTP]iB?",
     re.ASCII,
 )
 WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-LITERAL = re.compile(r"[!-~](?:[ -~]*[!-~])?(?:\n(?:[ -~]*[!-~])?)*\n")
-# Written as escapes: controls, line breaks of YAML 1.1 only (NEL, LS, PS), BOM, and lone surrogates.
-UNSAFE = re.compile('[\x00-\x1f"\\\\\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]')
+# Lines of printable ASCII without blanks at their ends, the first and the last one not empty.
+LITERAL = pattern(r"[!-~](?:[ -~]*[!-~])?(?:\n+[ -~]*[!-~])*\n")
+# Written as escapes: controls, line breaks of YAML 1.1 only (NEL, LS, PS), and the BOM.
+UNSAFE = pattern('[\x00-\x1f"\\\\\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]')
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # libyaml and goyaml give up on an implicit key that is longer than 1024 characters.
 KEY_LIMIT = 1000
@@ -81,16 +84,20 @@ def write_string(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    r"""Write a string in double quotes, without the escapes that Go readers refuse (\/ and surrogate pairs)."""
+    r"""Write a string in double quotes, without what Go refuses there: \/ and surrogate pairs."""
     return '"' + UNSAFE.sub(lambda m: ESCAPES.get(m[0]) or f"\\u{ord(m[0]):04x}", text) + '"'
 
 
 def write_key(key: str, *, flow: bool = False) -> str:
     """Write a mapping key; an overlong one is refused, because no reader takes it."""
+    if isinstance(key, Verbatim):
+        return str(key)
     text = quote(key) if flow else write_string(key)
     if len(text) > KEY_LIMIT:
-        msg = f"the key {key[:40]!r}... has {len(key)} characters; YAML readers take at most {KEY_LIMIT}"
-        raise DocumentError(msg)
+        raise DocumentError(
+            f"the key {key[:40]!r}... has {len(key)} characters; "
+            f"YAML readers take at most {KEY_LIMIT}"
+        )
     return text
 
 
@@ -140,27 +147,32 @@ def _float(value: float) -> str:
     return mantissa + mark + exponent
 
 
-def write_block(value: dict[str, Any] | list[Any], column: int) -> list[str]:
-    """Write a non-empty collection in block style as lines; the first one is not indented."""
+def write_block(
+    value: dict[str, Any] | list[Any], column: int, *, literal: bool = True
+) -> list[str]:
+    """Write a non-empty collection in block style as lines; the first one is not indented.
+
+    Without ``literal`` each string is on one line: what follows could be taken for its text.
+    """
     lines: list[str] = []
     pad = " " * column
     entries = value.items() if isinstance(value, dict) else ((None, v) for v in value)
     for key, child in entries:
         head = "-" if key is None else write_key(key) + ":"
-        body = _block_entry(child, column, sequence=key is None)
+        body = _block_entry(child, column, sequence=key is None, literal=literal)
         lines += [(pad if lines else "") + head + body[0], *body[1:]]
     return lines
 
 
-def _block_entry(child: Any, column: int, *, sequence: bool) -> list[str]:
+def _block_entry(child: Any, column: int, *, sequence: bool, literal: bool) -> list[str]:
     """Lines that follow ``key:`` or ``-``."""
     inner = column + 2
     if child and isinstance(child, (dict, list)):
-        nested = write_block(child, inner)
+        nested = write_block(child, inner, literal=literal)
         if sequence:
             return [" " + nested[0], *nested[1:]]
         return ["", " " * inner + nested[0], *nested[1:]]
-    if isinstance(child, str) and not isinstance(child, Verbatim) and LITERAL.fullmatch(child):
+    if literal and type(child) is str and LITERAL.fullmatch(child):
         body = (" " * inner + line if line else "" for line in child[:-1].split("\n"))
         return [" |", *body]
     return [" " + write_inline(child)]

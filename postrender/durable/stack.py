@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from durable import consumers as table
 from durable.errors import DocumentError
 from durable.objects import FILENAME, Object
+from durable.pattern import pattern
 from durable.record import record
 from durable.scalars import write_block
 
@@ -33,12 +32,13 @@ READ = frozenset(
     }
 )
 LISTS = ("List", "ResourceList")
-LISTED = re.compile(
+LISTED = pattern(
     rb"""["']?kind["']?:\s*["']?(?:"""
     + "|".join((*READ, *table.GRAFANA_KINDS)).encode()
-    + rb""")\b"""
+    + rb""")\b|"""
+    + RECORD_LABEL.encode()
 )
-OPERATOR = re.compile(
+OPERATOR = pattern(
     rb"prometheus-operator:v?(\d+)\.(\d+)\.\d"
     rb"|operator\.prometheus\.io/version: [\"']?(\d+)\.(\d+)\."
 )

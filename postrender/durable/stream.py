@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 
-from yaml._yaml import CParser
-from yaml.error import MarkedYAMLError, YAMLError
-
 from durable.document import Document
 from durable.errors import DocumentError, StreamError
+from durable.libyaml import CParser, MarkedYAMLError, YAMLError
+from durable.pattern import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
 
 LINE_BREAK = b"\n"
 BOM = b"\xef\xbb\xbf"
-KIND = re.compile(rb"""^kind:[ \t]*["']?([A-Za-z]+)["']?[ \t]*(?:#.*)?\r?$""", re.MULTILINE)
-NAME = re.compile(
+KIND = pattern(rb"""^kind:[ \t]*["']?([A-Za-z]+)["']?[ \t]*(?:#.*)?\r?$""", re.MULTILINE)
+NAME = pattern(
     rb"""^metadata:[ \t]*\r?\n(?:[ \t#-].*\n)*?[ \t]+name:[ \t]*["']?([^\s"'#]+)""", re.MULTILINE
 )
-CONTENT = re.compile(rb"[A-Za-z{\[\"']")
-# What may be an alias, a document's end or a directive: such a document is read in full at once.
-SUSPECT = (b": *", b"- *", b", *", b"[*", b"\n...", b"\n%")
+CONTENT = pattern(rb"[A-Za-z{\[\"']")
+# What stands before the blank before an alias.
+BEFORE_ALIAS = (b":", b"-", b",", b"[")
 # Upstream's own files of hundreds of kilobytes each: their kind is peeked, their text is passed on unread.
-UNREAD = b"CustomResourceDefinition"
+UNREAD = "CustomResourceDefinition"
 
 
 class Chunk:
@@ -197,12 +196,12 @@ def _refuse_glued(data: bytes, chunks: list[Chunk]) -> None:
 
 def _check(chunk: Chunk) -> None:
     """Ask libyaml whether the document is YAML, and learn its kind where peeking did not."""
-    if chunk.kind == UNREAD.decode() and not chunk.holds(b"\n\t", b"\n...", b"\n%"):
+    if chunk.kind == UNREAD:
         return
     try:
-        text = chunk.raw.removeprefix(BOM).decode()
-        CParser(text).raw_parse()
-        if not chunk.kind or chunk.holds(*SUSPECT):
+        CParser(chunk.raw.removeprefix(BOM)).raw_parse()
+        # libyaml's parser knows no anchors and stops at '...': such a document is read in full at once.
+        if not chunk.kind or chunk.holds(b"\n...") or _may_hold_alias(chunk):
             _read_kind(chunk)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -213,6 +212,15 @@ def _check(chunk: Chunk) -> None:
         raise StreamError(_not_yaml(chunk, str(error).splitlines()[0], 1)) from None
     except DocumentError as error:
         raise StreamError(f"{chunk.label()}: {error}") from None
+
+
+def _may_hold_alias(chunk: Chunk) -> bool:
+    at = chunk.start
+    while (at := chunk.data.find(b" *", at, chunk.end)) >= 0:
+        if chunk.data[at - 1 : at] in BEFORE_ALIAS:
+            return True
+        at += 2
+    return False
 
 
 def _not_yaml(chunk: Chunk, problem: str, line: int) -> str:

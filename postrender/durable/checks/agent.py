@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from durable.stack import Stack
 
 
-@rule(REFUSE, "Run the agent as a StatefulSet (leave mode out), or set persistence: {prometheus: {enabled: false}}.")
+@rule(REFUSE, "Leave mode out, or set persistence: {prometheus: {enabled: false}}.")
 def stateful(stack: Stack) -> Iterator[Fault]:
     """An agent in DaemonSet mode has no volume at all: unsent samples die with the pod.
 
@@ -22,4 +22,6 @@ def stateful(stack: Stack) -> Iterator[Fault]:
     """
     for consumer in guarded(stack):
         if not consumer.stateful:
-            yield Fault(consumer.object, "spec.mode", "is DaemonSet, which has no storage that could be made durable")
+            says = "is DaemonSet, which has no storage that could be made durable"
+            fix = "spec: {mode: StatefulSet}, or persistence: {prometheus: {enabled: false}}."
+            yield Fault(consumer.object, "spec.mode", says, fix)

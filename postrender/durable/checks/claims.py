@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from durable.checks.registry import Fault, rule
+from durable.checks.placement import (
+    RIVALS,
+    bytes_of,
+    claim_template,
+    class_of,
+    paste,
+    provisions,
+)
+from durable.checks.registry import Fault, rule, shown
 from durable.consumers import GRAFANA
 from durable.findings import REFUSE, WARN
-from durable.quantity import parse_quantity
+from durable.plan import DEFAULTS
 from durable.stack import guarded, pod_volume
-from durable.checks.placement import class_of, claim_template, provisions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,108 +23,153 @@ if TYPE_CHECKING:
     from durable.stack import Consumer, Stack
 
 POLICY = "persistentVolumeClaimRetentionPolicy"
-RIVALS = ("emptyDir", "ephemeral")
+RETAIN = f"{POLICY}: {{whenDeleted: Retain, whenScaled: Retain}}"
+STORAGE = ("spec", "storage")
+# Wishes that no custom resource reads: the chart's names for the field, and a template too far up.
+DEAD = ("storageSpec", "volumeClaimTemplate", "volumeClaimTemplates", "persistence")
+# Helm's values call the field by another name in one place.
+STORAGE_VALUES = {"Prometheus": "storageSpec", "PrometheusAgent": "storageSpec"}
 
 
-def _enable(consumer: Consumer) -> str:
-    return (
-        f"persistence: {{{consumer.name}: {{enabled: true}}}} makes it last; enabled: false says that its data may be lost."
-    )
+def _storage(consumer: Consumer, value: str) -> str:
+    """The fix that sets something in the consumer's storage block."""
+    name = STORAGE_VALUES.get(consumer.object.kind, "storage")
+    plain = f"spec: {{storage: {{{value}}}}} in {consumer}."
+    return paste(consumer, f"{name}: {{{value}}}", plain=plain)
 
 
-@rule(REFUSE, "Set persistence: {<consumer>: {enabled: true}}, or enabled: false if its data may be lost.")
+@rule(REFUSE, "Set persistence: {<consumer>: {enabled: true}}, or false if its data may be lost.")
 def durable(stack: Stack) -> Iterator[Fault]:
     """Without a claim, history, silences and dashboards are gone at the first restart of the pod.
 
-    The default of every consumer (prometheus-community/helm-charts#2816, prometheus/alertmanager#2654).
+    The default of every consumer (prometheus-community/helm-charts#2816,
+    prometheus/alertmanager#2654), and what is left of a wish in a field that nobody reads
+    (prometheus-community/helm-charts#4582).
     """
     for consumer in guarded(stack):
-        if not consumer.stateful or claim_template(stack, consumer) is not None:
+        if not consumer.stateful:
             continue
-        storage = None if consumer.name == GRAFANA else consumer.object.get("spec", "storage")
-        rival = next((r for r in RIVALS if isinstance(storage, dict) and storage.get(r) is not None), "emptyDir")
         if consumer.name == GRAFANA:
-            yield from _grafana(consumer)
-        elif storage is None or storage.get(rival) is not None:
-            says = f"puts the data on {rival}: it is lost with the pod"
-            field = f"spec.storage.{rival}" if storage else "spec.storage"
-            yield Fault(consumer.object, field, says, _enable(consumer))
+            yield from _grafana(stack, consumer)
+        else:
+            yield from _dead(consumer)
+            yield from _custom_resource(stack, consumer)
 
 
-def _grafana(consumer: Consumer) -> Iterator[Fault]:
-    volume = pod_volume(consumer.object, consumer.pod, consumer.volume_name) or {}
-    if "persistentVolumeClaim" in volume:
+def _enable(consumer: Consumer) -> str:
+    return f"persistence: {{{consumer.name}: {{enabled: true}}}}, or false if its data may be lost."
+
+
+def _custom_resource(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
+    storage = consumer.object.mapping(*STORAGE)
+    # Beside a claim template it is the rule one_source that speaks.
+    if (
+        claim_template(stack, consumer) is not None
+        or storage.get("volumeClaimTemplate") is not None
+    ):
         return
-    kind = next((r for r in RIVALS if r in volume), "emptyDir")
-    says = f"({consumer.volume_name}) puts the database on {kind}: it is lost with the pod"
-    yield Fault(consumer.object, "spec.template.spec.volumes", says, _enable(consumer))
+    rival = next((r for r in RIVALS if storage.get(r) is not None), "")
+    says = f"puts the data on {rival}" if rival else "is missing: the data is on emptyDir"
+    field = ".".join((*STORAGE, rival) if rival else STORAGE)
+    yield Fault(consumer.object, field, f"{says} and lost with the pod", _enable(consumer))
 
 
-@rule(REFUSE, "Set whenDeleted: Retain and whenScaled: Retain, or leave the field out.")
+def _dead(consumer: Consumer) -> Iterator[Fault]:
+    for key in DEAD:
+        if consumer.object.get("spec", key) is not None:
+            says = (
+                "is read by nobody: the field is spec.storage, and what is asked for here vanishes"
+            )
+            size = DEFAULTS[consumer.name]["size"]
+            fix = f"persistence: {{{consumer.name}: {{size: {size}}}}} in place of {key}."
+            yield Fault(consumer.object, f"spec.{key}", says, fix)
+
+
+def _grafana(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
+    volume = pod_volume(consumer.object, consumer.pod, consumer.volume_name)
+    if volume is None or claim_template(stack, consumer) is not None:
+        return  # a mount without its volume is for the rule pods/mounts
+    # A volume that has a name only is an emptyDir; a claim, an NFS path and such outlive the pod.
+    kind = next((r for r in RIVALS if r in volume), "emptyDir" if len(volume) == 1 else "")
+    if kind:
+        says = f"puts the database ({consumer.volume_name}) on {kind}: it is lost with the pod"
+        yield Fault(consumer.object, "spec.template.spec.volumes", says, _enable(consumer))
+
+
+@rule(REFUSE, f"Set {RETAIN}, or leave the field out.")
 def never_deleted(stack: Stack) -> Iterator[Fault]:
-    """A mere edit of the size makes the operator delete the StatefulSet, and with Delete its claims go too.
+    """A mere edit of the size deletes the StatefulSet, and with Delete its claims go too.
 
-    Seen on Kubernetes 1.36 with operator 0.93: after a size edit under whenDeleted: Delete the claim was
-    deleted, and with a reclaim policy Delete the directory.
+    Seen on Kubernetes 1.36 with operator 0.93: after a size edit under whenDeleted: Delete the
+    claim was deleted, and with a reclaim policy Delete the directory.
     """
     for consumer in guarded(stack):
+        policy = consumer.object.mapping("spec", POLICY)
         for key in ("whenDeleted", "whenScaled"):
-            if consumer.object.mapping("spec", POLICY).get(key) == "Delete":
-                says = "is Delete: claims, and with them the data, go when the StatefulSet is re-created or scaled"
-                fix = f"{POLICY}: {{whenDeleted: Retain, whenScaled: Retain}} in that object's upstream values."
+            if policy.get(key) == "Delete":
+                when = "re-created, as by an edit of the size" if key == "whenDeleted" else "scaled"
+                says = f"is Delete: the claims and their data go when the StatefulSet is {when}"
+                block = f"persistence: {{{RETAIN}}}" if consumer.name == GRAFANA else RETAIN
+                fix = paste(consumer, block, plain=f"spec: {{{RETAIN}}} in {consumer}.")
                 yield Fault(consumer.object, f"spec.{POLICY}.{key}", says, fix)
 
 
-@rule(REFUSE, "Remove emptyDir and ephemeral from the storage block that has a volumeClaimTemplate.")
+@rule(REFUSE, "Set emptyDir: null and ephemeral: null beside the volumeClaimTemplate.")
 def one_source(stack: Stack) -> Iterator[Fault]:
-    """emptyDir and ephemeral win over a claim template, silently.
+    """Beside a claim template emptyDir and ephemeral win, silently.
 
     Helm merges a base file that has emptyDir with an overlay that has a template; both are rendered
-    (prometheus-operator pkg/prometheus/server/statefulset.go: emptyDir, ephemeral, then the template).
+    (prometheus-operator pkg/prometheus/server/statefulset.go: emptyDir, ephemeral, the template).
     """
     for consumer in guarded(stack):
         if consumer.facts is None:
             continue
-        storage = consumer.object.mapping("spec", "storage")
+        storage = consumer.object.mapping(*STORAGE)
         if storage.get("volumeClaimTemplate") is None:
             continue
         for rival in RIVALS:
             if storage.get(rival) is not None:
                 says = "stands beside volumeClaimTemplate and wins: the data is lost with the pod"
-                fix = f"{rival}: null beside volumeClaimTemplate in the upstream values."
+                fix = _storage(consumer, f"{rival}: null")
                 yield Fault(consumer.object, f"spec.storage.{rival}", says, fix)
 
 
-@rule(REFUSE, "Give the claim template a size: resources: {requests: {storage: 50Gi}}.")
+@rule(REFUSE, "Set persistence: {<consumer>: {enabled: true, size: 50Gi}}.")
 def sized(stack: Stack) -> Iterator[Fault]:
-    """A template without a size makes the operator delete the running StatefulSet, and it cannot make a new one.
+    """Without a size the operator deletes the running StatefulSet, and cannot make a new one.
 
     Seen on Kubernetes 1.36 (volumeClaimTemplates[0].spec.resources[storage]: Required value).
     """
     for consumer in guarded(stack):
         template = claim_template(stack, consumer)
-        if template is None:
+        if template is None or (template.size or 0) > 0:
             continue
-        request = template.request
-        size = parse_quantity(str(request)) if isinstance(request, (str, int)) else None
-        if size is None or size <= 0:
-            says = "is missing: the API refuses the StatefulSet after the running one was deleted"
-            if request is not None:
-                says = f"is {request!r}, which is no size: the API refuses the StatefulSet after the running one was deleted"
-            fix = f"persistence: {{{consumer.name}: {{enabled: true, size: 50Gi}}}}."
-            yield Fault(template.object, f"{template.field}.resources.requests.storage", says, fix)
+        says = "is missing"
+        if template.request is not None:
+            why = "no size" if bytes_of(template.request) is None else "no size that can be had"
+            says = f"is {shown(template.request)}, {why}"
+        loss = "the API refuses the claim"
+        if consumer.facts is not None:
+            loss = "the API refuses the StatefulSet after the running one was deleted"
+        size = DEFAULTS[consumer.name]["size"]
+        fix = f"persistence: {{{consumer.name}: {{enabled: true, size: {size}}}}}."
+        field = f"{template.field}.resources.requests.storage"
+        yield Fault(template.object, field, f"{says}: {loss}", fix)
 
 
-@rule(WARN, "Remove the selector, or name a class with static volumes.")
+@rule(WARN, "Set selector: null, or name a class with static volumes.")
 def selector(stack: Stack) -> Iterator[Fault]:
-    """Provisioners refuse a claim that has a selector, so it stays Pending.
+    """Provisioners refuse a claim that has a selector, be it empty, so it stays Pending.
 
     rancher/local-path-provisioner#142, prometheus-community/helm-charts#5993.
     """
     for consumer in guarded(stack):
         template = claim_template(stack, consumer)
-        if template is None or not template.spec.get("selector"):
+        if template is None or template.spec.get("selector") is None:
             continue
         if provisions(class_of(stack, template)):
-            says = f"is set, and the class {template.storage_class!r} provisions: its driver refuses such a claim"
-            yield Fault(template.object, f"{template.field}.selector", says)
+            name = template.storage_class
+            says = f"is set, and the driver of the class {name} refuses a claim that has one"
+            inner = "volumeClaimTemplate: {spec: {selector: null}}"
+            fix = "spec: {selector: null}." if consumer.facts is None else _storage(consumer, inner)
+            yield Fault(template.object, f"{template.field}.selector", says, fix)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import re
 
-from durable.checks.placement import claim_template, network, placed
+from durable.checks.placement import claim_template, paste, placed, seen
 from durable.checks.registry import Fault, rule
 from durable.consumers import GRAFANA, GRAFANA_MOUNT
 from durable.findings import REFUSE, WARN
-from durable.stack import guarded, objects_of, pod_volume
+from durable.pattern import pattern
+from durable.stack import guarded, pod_volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from durable.objects import Object
     from durable.stack import Consumer, Stack
 
-LABEL = re.compile(rb"""^\s+(?:app\.kubernetes\.io/name|app): ["']?grafana["']?\s*$""", re.MULTILINE)
-DATABASE = re.compile(r"^\s*\[database\]\s*$(.*?)(?=^\s*\[|\Z)", re.MULTILINE | re.DOTALL)
-EXTERNAL = re.compile(r"^\s*(?:type\s*=\s*[\"'`]?(?:mysql|postgres)|url\s*=\s*\S)", re.MULTILINE)
-RANDOM = re.compile(r"[A-Za-z0-9]{40}")  # randAlphaNum 40 of the Grafana chart
+NAME_LABELS = ("app.kubernetes.io/name", "app")
+INI = "grafana.ini"
+DATABASE = pattern(r"^\s*\[database\]\s*$(.*?)(?=^\s*\[|\Z)", re.MULTILINE | re.DOTALL)
+EXTERNAL = pattern(r"^[ \t]*(?:type|url)[ \t]*=[ \t]*[\"'`]?(?!sqlite3)[^\s\"'`]", re.MULTILINE)
+# Grafana reads GF_<section>_<key>, and with __FILE the value from a file.
+VARIABLE = pattern(r"GF_DATABASE_(?:TYPE|URL)(?:__FILE)?")
+RANDOM = pattern(r"[A-Za-z0-9]{40}")  # randAlphaNum 40 of the Grafana chart
 CHOWN = "init-chown-data"
 
 
@@ -28,75 +33,103 @@ def _grafanas(stack: Stack) -> Iterator[Consumer]:
     return (c for c in guarded(stack) if c.name == GRAFANA)
 
 
-@rule(REFUSE, "Set grafana: {replicas: 1, autoscaling: {enabled: false}}, or give it an external database.")
+@rule(REFUSE, "Set grafana: {replicas: 1, autoscaling: {enabled: false}}, or another database.")
 def one_writer(stack: Stack) -> Iterator[Fault]:
     """Several Grafanas on SQLite lock each other out of one file, or each keep another database.
 
-    prometheus-community/helm-charts#4542, helm/charts#19053.
+    prometheus-community/helm-charts#4542, helm/charts#19053. A database in grafana.ini or in the
+    environment counts; so does an environment that the stream does not show.
     """
     for consumer in _grafanas(stack):
-        if _external_database(stack, consumer):
-            continue
-        fix = "grafana: {replicas: 1, autoscaling: {enabled: false}}, or grafana: {grafana.ini: {database: {type: postgres, ...}}}."
-        if consumer.replicas > 1:
-            says = f"is {consumer.replicas}, and the database is SQLite: it has one writer"
-            yield Fault(consumer.object, "spec.replicas", says, fix)
-        for scaler in stack.kind("HorizontalPodAutoscaler"):
-            target = scaler.mapping("spec", "scaleTargetRef")
-            most = scaler.number("spec", "maxReplicas", default=1)
-            if target.get("name") == consumer.object.name and target.get("kind") == consumer.object.kind and most > 1:
-                says = f"is {most} for {consumer.object}, whose database is SQLite: it has one writer"
-                yield Fault(scaler, "spec.maxReplicas", says, fix)
+        faults = list(_writers(stack, consumer))
+        if faults and not _external_database(stack, consumer):
+            yield from faults
+
+
+def _writers(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
+    says = "and the database is SQLite, which has one writer"
+    if consumer.replicas > 1:
+        fix = paste(consumer, "replicas: 1")
+        yield Fault(consumer.object, "spec.replicas", f"is {consumer.replicas}, {says}", fix)
+    for scaler in stack.kind("HorizontalPodAutoscaler"):
+        kind, name = (scaler.string("spec", "scaleTargetRef", key) for key in ("kind", "name"))
+        most = scaler.number("spec", "maxReplicas", default=1)
+        if most > 1 and (kind, name) == (consumer.object.kind, consumer.object.name):
+            plain = f"spec: {{maxReplicas: 1}} in {scaler}."
+            fix = paste(consumer, "autoscaling: {enabled: false}", plain=plain)
+            more = f"is {most} for {consumer}, {says}"
+            yield Fault(scaler, "spec.maxReplicas", more, fix)
 
 
 def _external_database(stack: Stack, consumer: Consumer) -> bool:
-    for container in consumer.object.items(*consumer.pod, "containers"):
-        variables = container.get("env")
-        for variable in variables if isinstance(variables, list) else []:
-            if isinstance(variable, dict) and _names_database(variable):
-                return True
-    return any(EXTERNAL.search(section) for text in _settings(stack) for section in DATABASE.findall(text))
+    target = consumer.object
+    for number in range(len(target.items(*consumer.pod, "containers"))):
+        path = (*consumer.pod, "containers", str(number))
+        if any(_names_database(variable) for variable in target.items(*path, "env")):
+            return True
+        sources = range(len(target.items(*path, "envFrom")))
+        if any(_may_name_database(stack, target, (*path, "envFrom", str(n))) for n in sources):
+            return True
+    texts = (_text(item, INI) for item in seen(stack, ("ConfigMap", "Secret"), INI.encode()))
+    return any(EXTERNAL.search(part) for text in texts for part in DATABASE.findall(text))
 
 
 def _names_database(variable: dict[str, Any]) -> bool:
-    name, value = str(variable.get("name")), str(variable.get("value") or "")
-    if name == "GF_DATABASE_TYPE":
-        return value in ("mysql", "postgres") or "valueFrom" in variable
-    return name in ("GF_DATABASE_URL", "GF_DATABASE_URL__FILE")
+    if not VARIABLE.fullmatch(str(variable.get("name"))):
+        return False
+    value = str(variable.get("value") or "sqlite3")
+    return variable.get("valueFrom") is not None or not value.startswith("sqlite3")
 
 
-def _settings(stack: Stack) -> Iterator[str]:
-    """The texts of grafana.ini in the stream's ConfigMaps."""
-    for chunk in stack.stream.chunks:
-        if chunk.kind == "ConfigMap" and chunk.holds(b"grafana.ini"):
-            for item in objects_of(chunk):
-                text = item.mapping("data").get("grafana.ini")
-                if isinstance(text, str):
-                    yield text
+def _may_name_database(stack: Stack, target: Object, path: tuple[str, ...]) -> bool:
+    """Whether a Secret or ConfigMap of the environment names a database; unseen, it may."""
+    name = ""
+    for reference in ("secretRef", "configMapRef"):
+        name = name or target.string(*path, reference, "name")
+    found = [i for i in seen(stack, ("Secret", "ConfigMap"), name.encode()) if i.name == name]
+    keys = {k for item in found for part in ("data", "stringData") for k in item.mapping(part)}
+    return not found or any(VARIABLE.fullmatch(key) for key in keys)
+
+
+def _text(item: Object, key: str) -> str:
+    """The text that a ConfigMap or Secret has under a key."""
+    plain = item.mapping("stringData").get(key)
+    value = item.mapping("data").get(key) if plain is None else plain
+    if not isinstance(value, str):
+        return ""
+    return _decoded(value) if plain is None and item.kind == "Secret" else value
+
+
+def _decoded(value: str) -> str:
+    from base64 import b64decode  # only few runs need it
+
+    try:
+        return b64decode(value, validate=True).decode()
+    except ValueError:
+        return ""
 
 
 @rule(REFUSE, "Set grafana.persistence.type to pvc or sts, and leave existingClaim out with sts.")
 def runs(stack: Stack) -> Iterator[Fault]:
-    """A misspelt persistence type, or sts with existingClaim, renders neither Deployment nor StatefulSet.
+    """A misspelt persistence type, or sts with existingClaim, renders no workload of Grafana.
 
     grafana/helm-charts#1986: exit code 0, everything of Grafana but Grafana.
     """
     plan = stack.plan.consumers.get(GRAFANA)
     if (plan is not None and not plan.enabled) or any(c.name == GRAFANA for c in stack.consumers):
         return
-    kinds = {"Service", "Secret", "ConfigMap", "ServiceAccount"}
-    for chunk in stack.stream.chunks:
-        labelled = chunk.kind in kinds and LABEL.search(chunk.data, chunk.start, chunk.end)
-        if chunk.kind == "Service" and labelled and not chunk.holds(b"helm.sh/hook"):
-            fix = "grafana: {persistence: {enabled: false}} upstream, and persistence: {grafana: {enabled: true}} here."
-            for item in objects_of(chunk):
-                yield Fault(item, "", "belongs to Grafana, but the stream has no Grafana that mounts its data", fix)
+    for item in seen(stack, ("Service",), GRAFANA.encode()):
+        mine = any(item.labels.get(label) == GRAFANA for label in NAME_LABELS)
+        if mine and item.string("spec", "type") != "ExternalName":
+            says = "belongs to Grafana, but no Deployment or StatefulSet here mounts Grafana's data"
+            off = "grafana: {persistence: {enabled: false}} upstream"
+            yield Fault(item, "", says, f"{off}, and persistence: {{grafana: {{enabled: true}}}}.")
             return
 
 
-@rule(REFUSE, "Remove grafana.useStatefulSet, or grafana.persistence.existingClaim.")
+@rule(REFUSE, "Set grafana.useStatefulSet: false, or leave grafana.persistence.existingClaim out.")
 def claim_used(stack: Stack) -> Iterator[Fault]:
-    """A StatefulSet's claim template wins over the claim that the pod names: the existing data is not mounted.
+    """A StatefulSet's claim template hides the claim that the pod names: old data is not mounted.
 
     grafana/helm-charts#1358: useStatefulSet with existingClaim starts on a new, empty volume.
     """
@@ -104,70 +137,67 @@ def claim_used(stack: Stack) -> Iterator[Fault]:
         volume = pod_volume(consumer.object, consumer.pod, consumer.volume_name) or {}
         claim = volume.get("persistentVolumeClaim")
         named = claim.get("claimName") if isinstance(claim, dict) else None
-        template = claim_template(stack, consumer)
-        if consumer.deployment or not named or template is None or named == consumer.object.name:
+        # The chart names a claim of its own name there, which it never renders.
+        if consumer.deployment or not named or named == consumer.object.name:
             continue
-        says = f"names the claim {named}, which the claim template {consumer.volume_name!r} hides"
-        fix = "grafana: {useStatefulSet: false, persistence: {type: pvc, existingClaim: " + str(named) + "}}."
-        yield Fault(consumer.object, "spec.template.spec.volumes", says, fix)
+        if claim_template(stack, consumer) is not None:
+            says = f"names the claim {named}, which the claim template {consumer.volume_name} hides"
+            block = f"useStatefulSet: false, persistence: {{type: pvc, existingClaim: {named}}}"
+            plain = "A Deployment in place of the StatefulSet, or no such volume in its pod."
+            fix = paste(consumer, block, plain=plain)
+            yield Fault(consumer.object, "spec.template.spec.volumes", says, fix)
 
 
-@rule(WARN, "Set grafana.adminPassword, or grafana.admin.existingSecret.")
+@rule(WARN, "Set grafana: {admin: {existingSecret: grafana-admin}}, or grafana.adminPassword.")
 def password(stack: Stack) -> Iterator[Fault]:
-    """A password that is drawn anew in each render is not the one in the database, which keeps the first.
+    """A password that each render draws anew is not the one in the database, which keeps the first.
 
-    prometheus-community/helm-charts#2710. helm install and upgrade look the old one up in the cluster; a
-    GitOps renderer cannot, so the rule asks only where the plan says gitops.argocd.
+    prometheus-community/helm-charts#2710. helm install and upgrade look the old one up in the
+    cluster; a GitOps renderer cannot, so the rule asks only where the plan says gitops.argocd.
     """
-    if not stack.plan.argocd or not any(c.managed for c in _grafanas(stack)):
+    grafanas = [c for c in _grafanas(stack) if c.managed]
+    if not stack.plan.argocd or not grafanas:
         return
-    for chunk in stack.stream.chunks:
-        if chunk.kind != "Secret" or not chunk.holds(b"admin-password"):
-            continue
-        for item in objects_of(chunk):
-            text = _decoded(item.mapping("data").get("admin-password"))
-            if not item.hook and RANDOM.fullmatch(text):
-                says = "is drawn anew in each render, but the database keeps the first one"
-                yield Fault(item, "data.admin-password", says, "grafana: {admin: {existingSecret: grafana-admin}}.")
-
-
-def _decoded(value: Any) -> str:
-    from base64 import b64decode  # noqa: PLC0415  only this rule needs it
-
-    try:
-        return b64decode(value, validate=True).decode() if isinstance(value, str) else ""
-    except ValueError:
-        return ""
+    for item in seen(stack, ("Secret",), b"admin-password"):
+        if RANDOM.fullmatch(_text(item, "admin-password")):
+            says = "is drawn anew in each render, but the database keeps the first one"
+            block = "admin: {existingSecret: grafana-admin}"
+            fix = paste(grafanas[0], block, plain=f"A password of your own in {item}.")
+            yield Fault(item, "data.admin-password", says, fix)
 
 
 @rule(WARN, "Set grafana.initChownData.enabled: false; fsGroup or fixOwnership does its work.")
 def chown(stack: Stack) -> Iterator[Fault]:
-    """init-chown-data fails on its second start before chart 12.4.2, and on NFS with squashed root.
+    """init-chown-data fails on its second start before chart 12.4.2, and where root is squashed.
 
-    grafana-community/helm-charts#529: CHOWN without DAC_OVERRIDE cannot walk into Grafana's own directories.
+    grafana-community/helm-charts#529: CHOWN without DAC_OVERRIDE cannot walk into Grafana's own
+    directories.
     """
     for consumer in _grafanas(stack):
-        nfs = any(v.consumer == GRAFANA and (v.kind == "nfs" or network(str(v.source.get("driver", "")))) for v in placed(stack))
+        squashed = any(v.consumer == GRAFANA and v.network for v in placed(stack))
         for index, container in enumerate(consumer.object.items(*consumer.pod, "initContainers")):
-            if container.get("name") != CHOWN or not _mounts_data(container):
+            path = (*consumer.pod, "initContainers", str(index))
+            mounts = consumer.object.items(*path, "volumeMounts")
+            if container.get("name") != CHOWN or not any(map(_of_data, mounts)):
                 continue
-            field = ".".join((*consumer.pod, "initContainers", str(index)))
-            fix = "grafana: {initChownData: {enabled: false}}."
-            if nfs:
-                yield Fault(consumer.object, field, "runs chown as root, which an NFS server that squashes root refuses", fix)
-            elif not _may_override(consumer, index):
+            says = ""
+            if squashed:
+                says = "runs chown as root, which a network file server that squashes root refuses"
+            elif not _may_override(consumer, path):
                 says = "has CHOWN without DAC_OVERRIDE: its second start fails"
-                yield Fault(consumer.object, field, says, fix)
+            if says:
+                block = "initChownData: {enabled: false}"
+                fix = paste(consumer, block, plain=f"No init container {CHOWN} in {consumer}.")
+                yield Fault(consumer.object, ".".join(path), says, fix)
 
 
-def _mounts_data(container: dict[str, Any]) -> bool:
-    mounts = container.get("volumeMounts")
-    paths = [m.get("mountPath") for m in mounts if isinstance(m, dict)] if isinstance(mounts, list) else []
-    return GRAFANA_MOUNT in paths
+def _of_data(mount: dict[str, Any]) -> bool:
+    return mount.get("mountPath") == GRAFANA_MOUNT
 
 
-def _may_override(consumer: Consumer, index: int) -> bool:
-    """Whether the container may walk into any directory: by the capability, or by not dropping any."""
-    path = (*consumer.pod, "initContainers", str(index), "securityContext", "capabilities")
+def _may_override(consumer: Consumer, container: tuple[str, ...]) -> bool:
+    """Whether it may walk into any directory: by the capability, or by not dropping any."""
+    path = (*container, "securityContext", "capabilities")
     added, dropped = consumer.object.strings(*path, "add"), consumer.object.strings(*path, "drop")
-    return "DAC_OVERRIDE" in added or "ALL" in added or not ({"ALL", "DAC_OVERRIDE"} & set(dropped))
+    kept = not ({"ALL", "DAC_OVERRIDE"} & set(dropped))
+    return "DAC_OVERRIDE" in added or "ALL" in added or kept

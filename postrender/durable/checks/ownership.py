@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 IGNORED = ("hostPath", "nfs")
 
 
-@rule(WARN, "Set persistence: {<consumer>: {fixOwnership: true}}, or prepare the directory's owner by hand.")
+@rule(WARN, "Set persistence: {<consumer>: {fixOwnership: true}}, or chown the directory by hand.")
 def ignored(stack: Stack) -> Iterator[Fault]:
-    """fsGroup does nothing on hostPath and NFS, so the server may not write: permission denied at the start.
+    """On hostPath and NFS fsGroup does nothing, so the server may not write: permission denied.
 
-    Seen on a cluster: the kubelet makes prometheus-db as root on a hostPath volume.
+    Seen on a cluster: the kubelet makes prometheus-db as root on a hostPath volume
+    (prometheus-operator#3459).
     """
     for consumer in stack.managed():
         if consumer.plan is None or consumer.plan.fix_ownership:
             continue
-        kinds = sorted({v.kind for v in placed(stack) if v.consumer == consumer.name and v.kind in IGNORED})
+        mine = (v for v in placed(stack) if v.consumer == consumer.name)
+        kinds = sorted({v.kind for v in mine if v.kind in IGNORED})
         if kinds:
-            says = f"is ignored on {' and '.join(kinds)}, and fixOwnership is off: the server may not be able to write"
+            on = " and ".join(kinds)
+            says = f"is ignored on {on}, and fixOwnership is off: the server may be unable to write"
             field = ".".join((*consumer.pod, "securityContext", "fsGroup"))
             fix = f"persistence: {{{consumer.name}: {{fixOwnership: true}}}}."
             yield Fault(consumer.object, field, says, fix)

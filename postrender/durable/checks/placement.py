@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from durable.consumers import CONSUMERS
-from durable.errors import DocumentError
+from durable.pattern import pattern
+from durable.quantity import parse_quantity
 from durable.record import record
-from durable.stack import CONSUMER_LABEL
+from durable.stack import CONSUMER_LABEL, LISTS, objects_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +20,14 @@ NO_PROVISIONER = "kubernetes.io/no-provisioner"
 HOSTNAME = "kubernetes.io/hostname"
 ZONE = "topology.kubernetes.io/zone"
 TEMPLATE = ("spec", "storage", "volumeClaimTemplate", "spec")
-SOURCES = ("local", "hostPath", "nfs", "csi")
-# Drivers whose volumes are network file systems without what the TSDB needs of POSIX.
-NETWORK_DRIVERS = ("nfs", "efs", "smb", "cifs", "fuseim.pri/ifs", "azurefile", "azure-file", "file.csi.azure.com")
+TERMS = ("spec", "nodeAffinity", "required", "nodeSelectorTerms")
+RIVALS = ("emptyDir", "ephemeral")
+SOURCES = ("local", "hostPath", "nfs", "csi", "azureFile")
+# Drivers and provisioners of network file systems without what the time series database needs of
+# POSIX. The word must start there: csi.juicefs.com is none, cluster.local/nfs-subdir is one.
+NETWORK = pattern(
+    r"(?:^|[^a-z0-9])(?:nfs|efs|smb|cifs|azure-?file|filestore)|^file\.csi\.azure|fuseim\.pri/ifs"
+)
 
 
 @record
@@ -40,9 +46,19 @@ class Claim:
         return requests.get("storage") if isinstance(requests, dict) else None
 
     @property
+    def size(self) -> int | None:
+        """The size that is asked for in bytes, or None where there is none."""
+        return bytes_of(self.request)
+
+    @property
     def storage_class(self) -> str:
-        """The class, empty for the cluster's default."""
+        """The class, empty for the cluster's default (see default_class) and for none."""
         return str(self.spec.get("storageClassName") or "")
+
+    @property
+    def default_class(self) -> bool:
+        """Whether the cluster's default class serves, of which the stream says nothing."""
+        return self.spec.get("storageClassName") is None
 
     @property
     def modes(self) -> list[str]:
@@ -62,13 +78,27 @@ class Placed:
     source: Any
     nodes: tuple[str, ...]
 
+    @property
+    def network(self) -> str:
+        """The network file system that this is, or ''."""
+        name = self.kind if self.kind != "csi" else str(self.source.get("driver") or "")
+        return name if network(name) else ""
+
+
+def bytes_of(quantity: Any) -> int | None:
+    """The bytes of a quantity as it is written, or None where it is none."""
+    if isinstance(quantity, bool) or not isinstance(quantity, (str, int, float)):
+        return None
+    return parse_quantity(str(quantity))
+
 
 def claim_template(stack: Stack, consumer: Consumer) -> Claim | None:
-    """The claim that the consumer's pods get, or None where they get none (or it is not in the stream)."""
+    """The claim that the pods get; None where they get none, or it is not in the stream."""
     target = consumer.object
     if consumer.facts is not None:
         storage = target.mapping("spec", "storage")
-        if target.get("spec", "storage") is None or any(storage.get(r) is not None for r in ("emptyDir", "ephemeral")):
+        absent = target.get("spec", "storage") is None
+        if absent or any(storage.get(rival) is not None for rival in RIVALS):
             return None
         return Claim(target, ".".join(TEMPLATE), target.mapping(*TEMPLATE))
     for index, template in enumerate(target.items("spec", "volumeClaimTemplates")):
@@ -89,22 +119,28 @@ def class_of(stack: Stack, claim: Claim) -> Object | None:
 
 def provisions(storage_class: Object | None) -> bool:
     """Whether a class that is in the stream makes volumes by itself."""
-    return storage_class is not None and storage_class.string("provisioner") not in ("", NO_PROVISIONER)
+    return storage_class is not None and storage_class.string("provisioner") not in (
+        "",
+        NO_PROVISIONER,
+    )
 
 
 def network(name: str) -> bool:
     """Whether a driver or provisioner gives network file systems."""
-    return any(driver in name.lower() for driver in NETWORK_DRIVERS)
+    return bool(NETWORK.search(name.lower()))
 
 
 def placed(stack: Stack) -> Iterator[Placed]:
-    """The static volumes of the stream that carry a consumer's label or are reserved for a consumer's claim."""
+    """The static volumes that carry a consumer's label or are reserved for a consumer's claim."""
+    volumes = stack.kind("PersistentVolume")
+    if not volumes:
+        return
     reserved = {
         (c.namespace or stack.plan.namespace, claim): c.name
         for c in stack.consumers
         for claim in c.claims()
     }
-    for volume in stack.kind("PersistentVolume"):
+    for volume in volumes:
         claim, namespace = (volume.string("spec", "claimRef", key) for key in ("name", "namespace"))
         owner = str(volume.labels.get(CONSUMER_LABEL) or reserved.get((namespace, claim), ""))
         kind = next((k for k in SOURCES if volume.get("spec", k) is not None), "")
@@ -114,30 +150,116 @@ def placed(stack: Stack) -> Iterator[Placed]:
 
 
 def affinity_values(volume: Object, key: str) -> tuple[str, ...]:
-    """The values that a volume's required node affinity allows for a label; none: it does not say."""
-    values: list[str] = []
-    for term in volume.items("spec", "nodeAffinity", "required", "nodeSelectorTerms"):
-        expressions = term.get("matchExpressions")
-        for expression in expressions if isinstance(expressions, list) else []:
-            if not isinstance(expression, dict):
-                raise DocumentError(f"{volume}: spec.nodeAffinity has an expression that is no mapping")
-            if expression.get("key") == key and expression.get("operator") == "In":
-                values += [str(v) for v in expression.get("values") or []]
-    return tuple(values)
+    """The values of a node's label that a volume's required affinity allows; none: any.
+
+    Terms are alternatives, so one that does not name the label leaves it open.
+    """
+    allowed: list[str] = []
+    for index in range(len(volume.items(*TERMS))):
+        values = _term_values(volume, (*TERMS, str(index), "matchExpressions"), key)
+        if values is None:
+            return ()
+        allowed += values
+    return tuple(dict.fromkeys(allowed))
 
 
-def directory(volume: Placed, sub_path: str) -> tuple[str, str] | None:
-    """The backend that a volume is in, and the directory in it that its consumer writes to."""
+def _term_values(volume: Object, path: tuple[str, ...], key: str) -> list[str] | None:
+    found: list[str] | None = None
+    for index, expression in enumerate(volume.items(*path)):
+        if expression.get("key") == key and expression.get("operator") == "In":
+            values = volume.strings(*path, str(index), "values")
+            found = values if found is None else [v for v in found if v in values]
+    return found
+
+
+def seen(stack: Stack, kinds: tuple[str, ...], *needles: bytes) -> Iterator[Object]:
+    """Objects of kinds that are not read in every run, where their text holds a needle."""
+    for chunk in stack.stream.chunks:
+        if chunk.kind in (*kinds, *LISTS) and chunk.holds(*needles):
+            for item in objects_of(chunk):
+                if item.kind in kinds and (stack.hooks or not item.hook):
+                    yield item
+
+
+# Where kube-prometheus-stack's values have what ends in the object.
+BLOCKS = {
+    "Prometheus": "prometheus: {{prometheusSpec: {{{}}}}}",
+    "PrometheusAgent": "prometheus: {{prometheusSpec: {{{}}}}}",
+    "Alertmanager": "alertmanager: {{alertmanagerSpec: {{{}}}}}",
+    "ThanosRuler": "thanosRuler: {{thanosRulerSpec: {{{}}}}}",
+}
+CHART = "kube-prometheus-stack"
+
+
+def paste(consumer: Consumer, value: str, *, plain: str = "") -> str:
+    """Something to paste: values where the chart rendered the consumer, else the field itself."""
+    place, chart, _ = consumer.object.source.rpartition(f"{CHART}/")
+    if not chart:
+        return plain or f"spec: {{{value}}} in {consumer}."
+    block = BLOCKS.get(consumer.object.kind, "grafana: {{{}}}").format(value)
+    return f"{CHART}: {{{block}}}." if place else f"{block}."
+
+
+@record
+class Directory:
+    """Where a consumer writes: a backend, the nodes that it is on (none: any), a path in it."""
+
+    backend: str
+    nodes: tuple[str, ...]
+    path: str
+
+    def overlaps(self, other: Directory) -> bool:
+        """Whether one of the two is, or is inside, the other."""
+        if self.backend != other.backend:
+            return False
+        if self.nodes and other.nodes and not set(self.nodes) & set(other.nodes):
+            return False
+        one, two = self.path.rstrip("/") + "/", other.path.rstrip("/") + "/"
+        return one.startswith(two) or two.startswith(one)
+
+    def __str__(self) -> str:
+        """The directory as a person names it."""
+        return f"{self.path} of {self.backend} {','.join(self.nodes)}".rstrip()
+
+
+def directory(volume: Placed, sub_path: str) -> Directory | None:
+    """The directory that a volume's consumer writes to, where the volume's kind tells it."""
     source = volume.source
     if volume.kind in ("local", "hostPath"):
-        return f"node {','.join(volume.nodes) or 'any'}", _joined(source.get("path"), sub_path)
+        return Directory("node", volume.nodes, _joined(source.get("path"), sub_path))
     if volume.kind == "nfs":
-        return f"server {source.get('server')}", _joined(source.get("path"), sub_path)
+        return _exported(source.get("server"), source.get("path"), sub_path)
+    if volume.kind == "azureFile":
+        return Directory(f"share {source.get('shareName')}", (), _joined("/", sub_path))
     if volume.kind == "csi":
-        return f"{source.get('driver')} volume {source.get('volumeHandle')}", _joined("/", sub_path)
+        return _driven(volume, sub_path)
     return None
 
 
+def _driven(volume: Placed, sub_path: str) -> Directory:
+    """A driver's volume: its handle names it, but for those that mount a directory of a server."""
+    driver, handle = (str(volume.source.get(key)) for key in ("driver", "volumeHandle"))
+    told = volume.object.mapping("spec", "csi", "volumeAttributes")
+    if told.get("server") and told.get("share"):  # csi-driver-nfs: the handle is any unique text
+        return _exported(told["server"], f"{told['share']}/{told.get('subDir') or ''}", sub_path)
+    if told.get("source"):  # csi-driver-smb
+        return _exported(told["source"], f"/{told.get('subDir') or ''}", sub_path)
+    system, _, path = handle.partition(":")
+    if driver.startswith("efs.") and not path.startswith(":"):  # fs-1:/path, or fs-1::access point
+        return Directory(f"{driver} {system}", (), _joined(path, sub_path))
+    return Directory(f"{driver} {handle}", (), _joined("/", sub_path))
+
+
+def _exported(server: Any, path: Any, sub_path: str) -> Directory:
+    name = str(server).lower().rstrip("./")
+    return Directory(f"server {name}", (), _joined(path, sub_path))
+
+
 def _joined(path: Any, sub_path: str) -> str:
-    parts = [p for p in f"{path}/{sub_path}".split("/") if p not in ("", ".")]
+    parts: list[str] = []
+    for part in f"{path}/{sub_path}".split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
     return "/" + "/".join(parts)

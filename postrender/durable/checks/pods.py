@@ -1,134 +1,241 @@
-"""Rules about the pods that the operator or a workload makes."""
+"""Rules about the pods that the operator or a workload makes.
+
+What the operator puts into them by itself, at 0.93: pkg/prometheus/common.go (BuildCommonVolumes),
+pkg/prometheus/server/statefulset.go (rule files, the Thanos sidecar), pkg/thanos/statefulset.go,
+pkg/alertmanager/statefulset.go and clustertlsconfig, pkg/webconfig; pkg/k8s/merge.go merges
+containers.
+"""
 
 from __future__ import annotations
 
-from durable.checks.registry import Fault, rule
+from durable.checks.placement import RIVALS
+from durable.checks.registry import Fault, rule, shown
 from durable.findings import REFUSE
+from durable.pattern import pattern
+from durable.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from durable.stack import Consumer, Stack
 
-# What the operator puts into the pods by itself (0.93: pkg/prometheus/common.go BuildCommonVolumes,
-# pkg/alertmanager/statefulset.go, pkg/thanos/statefulset.go, pkg/webconfig/config.go).
-PROMETHEUS = {
-    "volumes": {"config", "tls-assets", "config-out", "web-config"},
-    "mounts": {
-        "/etc/prometheus/config_out",
-        "/etc/prometheus/certs",
-        "/etc/prometheus/web_config/web-config.yaml",
-        "/prometheus",
-    },
-}
-OPERATOR: dict[str, dict[str, set[str]]] = {
-    "Prometheus": PROMETHEUS,
-    "PrometheusAgent": PROMETHEUS,
-    "Alertmanager": {
-        "volumes": {"config-volume", "config-out", "tls-assets", "web-config", "cluster-tls-config"},
-        "mounts": {
-            "/etc/alertmanager/config",
-            "/etc/alertmanager/config_out",
-            "/etc/alertmanager/certs",
-            "/etc/alertmanager/web_config/web-config.yaml",
-            "/alertmanager",
-        },
-    },
-    "ThanosRuler": {
-        "volumes": {"tls-assets", "web-config"},
-        "mounts": {"/etc/thanos/certs", "/etc/thanos/web_config/web-config.yaml", "/thanos/data"},
-    },
-}
-# Volumes that exist only with other fields of the object, under names of this form.
-DERIVED = ("secret-", "configmap-", "prometheus-", "thanos-ruler-")
-DERIVED_NAMES = frozenset(
-    {
-        "notification-templates",
-        "cluster-tls-config",
-        "log-file",
-        "query-log-file",
-        "query-config",
-        "alertmanager-config",
-        "objstorage-config",
-        "tracing-config",
-        "alertrelabel-config",
-        "remote-write-config",
-    }
+    Path = tuple[str, ...]
+    Pairs = list[tuple[str, str]]
+
+INVALID = "the pod is invalid"
+UNSAFE = pattern(r"[^a-z0-9-]")
+# Volume and mount of the server's container; for the fields that are named, where they are set.
+PROMETHEUS = (
+    ("config", "", ""),
+    ("config-out", "/etc/prometheus/config_out", ""),
+    ("tls-assets", "/etc/prometheus/certs", ""),
+    ("web-config", "/etc/prometheus/web_config/web-config.yaml", ""),
 )
+THANOS_CONFIG = "/etc/thanos/config"
+OWN = {
+    "Prometheus": (
+        *PROMETHEUS,
+        ("thanos-prometheus-http-client-file", "", "thanos"),
+    ),
+    "PrometheusAgent": PROMETHEUS,
+    "Alertmanager": (
+        ("config-volume", "/etc/alertmanager/config", ""),
+        ("config-out", "/etc/alertmanager/config_out", ""),
+        ("tls-assets", "/etc/alertmanager/certs", ""),
+        ("web-config", "/etc/alertmanager/web_config/web-config.yaml", ""),
+        ("cluster-tls-config", "/etc/alertmanager/cluster_tls_config/cluster-tls-config.yaml", ""),
+        (
+            "notification-templates",
+            "/etc/alertmanager/templates",
+            "alertmanagerConfiguration.templates",
+        ),
+    ),
+    "ThanosRuler": (
+        ("tls-assets", "/etc/thanos/certs", ""),
+        ("web-config", "/etc/thanos/web_config/web-config.yaml", ""),
+        ("remote-write-config", f"{THANOS_CONFIG}/remote-write-config", ""),
+        ("query-config", f"{THANOS_CONFIG}/query-config", "queryConfig"),
+        ("alertmanager-config", f"{THANOS_CONFIG}/alertmanager-config", "alertmanagersConfig"),
+        ("objstorage-config", f"{THANOS_CONFIG}/objstorage-config", "objectStorageConfig"),
+        ("tracing-config", f"{THANOS_CONFIG}/tracing-config", "tracingConfig"),
+        ("alertrelabel-config", f"{THANOS_CONFIG}/alertrelabel-config", "alertRelabelConfigs"),
+    ),
+}
+# Fields that list Secrets and ConfigMaps: each is mounted below a directory of the field's name.
+LISTED = (("secrets", "secret"), ("configMaps", "configmap"))
+DIRECTORY = {
+    "Prometheus": "/etc/prometheus",
+    "PrometheusAgent": "/etc/prometheus",
+    "Alertmanager": "/etc/alertmanager",
+}
+LOG_FILES = ("scrapeFailureLogFile", "queryLogFile")
+# Volumes with a hash or a number in their names.
+PREFIXES = ("web-config-tls-", "cluster-tls-server-config-", "cluster-tls-client-config-")
+# Containers that one of the same name is merged into (those of old versions too), by group.
+MERGED = {
+    "containers": (
+        *("config-reloader", "prometheus-config-reloader", "rules-configmap-reloader"),
+        "thanos-sidecar",
+    ),
+    "initContainers": ("init-config-reloader",),
+}
 
 
-@rule(REFUSE, "Give each mount a volume of its name, and each mount path and volume name once.")
+@record
+class Made:
+    """The pod's volumes by name, and the paths at which its server mounts something."""
+
+    volumes: frozenset[str]
+    mounts: frozenset[str]
+    prefixes: tuple[str, ...]
+
+    def has(self, name: str) -> bool:
+        """Whether the pod has, or may have, a volume of this name."""
+        return name in self.volumes or (bool(self.prefixes) and name.startswith(self.prefixes))
+
+
+@rule(REFUSE, "Give each mount a volume of its name; each mount path and each name only once.")
 def mounts(stack: Stack) -> Iterator[Fault]:
-    """An invalid pod makes the operator delete the running StatefulSet, and it cannot make a new one.
+    """An invalid pod makes the operator delete the running StatefulSet; it cannot make a new one.
 
-    Seen on a cluster with a mount without its volume, a mount path twice and a volume name twice: the pods
-    are gone until the field is mended (prometheus-operator pkg/k8s/statefulset.go deletes on any 422).
+    Seen on a cluster with a mount without its volume and with a mount path twice: the pods are gone
+    until the field is mended (prometheus-operator pkg/k8s/statefulset.go deletes on any 422). What
+    the operator itself makes and mounts counts.
     """
     for consumer in stack.consumers:
         if not consumer.stateful:
             continue
-        own = OPERATOR[consumer.object.kind] if consumer.facts else {"volumes": set(), "mounts": set()}
-        volumes = consumer.object.items(*consumer.pod, "volumes")
-        yield from _twice(consumer, volumes, own["volumes"])
-        known = {str(v.get("name")) for v in volumes} | own["volumes"] | _claims(consumer)
-        yield from _server_mounts(consumer, known, own["mounts"])
-        for group in ("containers", "initContainers"):
-            yield from _containers(consumer, group, known)
+        own = _own(consumer)
+        yield from _volumes(consumer, own)
+        pod = Made(own.volumes | _names(consumer), own.mounts, own.prefixes)
+        yield from _server(consumer, pod)
+        yield from _containers(consumer, pod)
 
 
-def _claims(consumer: Consumer) -> set[str]:
+def _own(consumer: Consumer) -> Made:
+    """What the operator makes for the custom resource as it is."""
+    if consumer.facts is None:
+        return Made(frozenset(), frozenset(), ())
+    target, kind = consumer.object, consumer.object.kind
+    pairs = [
+        (volume, place)
+        for volume, place, field in OWN[kind]
+        # A file of one's own, as objectStorageConfigFile, takes the place of the Secret's.
+        if not field or _has(consumer, field, f"{field.removesuffix('s')}File")
+    ]
+    for field, prefix in LISTED if kind in DIRECTORY else ():
+        for name in target.strings("spec", field):
+            label = UNSAFE.sub("-", f"{prefix}-{name}".lower())[:63]
+            pairs.append((label, f"{DIRECTORY[kind]}/{field.lower()}/{name}"))
+    # A bare file name, without a directory, is a file in a volume of the operator's.
+    if any("/" not in (target.string("spec", field) or "/") for field in LOG_FILES):
+        pairs.append(("log-file", "/var/log/prometheus"))
+    pairs.append(("", consumer.mount))
+    volumes, places = (frozenset(filter(None, column)) for column in zip(*pairs, strict=True))
+    rule_files = f"{consumer.facts.statefulset.format(target.name)}-rulefiles-"
+    return Made(volumes, places, (*PREFIXES, rule_files))
+
+
+def _has(consumer: Consumer, field: str, instead: str) -> bool:
+    said = consumer.object.get("spec", *field.split("."))
+    return bool(said) and not consumer.object.get("spec", instead)
+
+
+def _names(consumer: Consumer) -> frozenset[str]:
+    """The names of the volumes that the user and the claim templates give."""
+    named = {str(v.get("name")) for v in consumer.object.items(*consumer.pod, "volumes")}
     if consumer.facts is not None:
-        # The operator's own volume has the default name also where a template's own name is ignored.
-        rival = any(consumer.object.get("spec", "storage", r) is not None for r in ("emptyDir", "ephemeral"))
-        storage = consumer.object.get("spec", "storage") is None
-        default = consumer.facts.claim.format(consumer.object.name)
-        return {default} if rival or storage else {consumer.volume_name}
+        return frozenset(named | {_data_volume(consumer)})
     templates = consumer.object.items("spec", "volumeClaimTemplates")
     metadata = [t.get("metadata") for t in templates]
-    return {str(m.get("name")) for m in metadata if isinstance(m, dict)}
+    return frozenset(named | {str(m.get("name")) for m in metadata if isinstance(m, dict)})
 
 
-def _twice(consumer: Consumer, volumes: list[dict[str, Any]], own: set[str]) -> Iterator[Fault]:
-    seen = set(own)
-    for index, volume in enumerate(volumes):
+def _data_volume(consumer: Consumer) -> str:
+    """The data volume's name: a template's own name counts only where the template does."""
+    facts = consumer.facts
+    if facts is None or _claimed(consumer):
+        return consumer.volume_name
+    return facts.claim.format(consumer.object.name)
+
+
+def _claimed(consumer: Consumer) -> bool:
+    storage = consumer.object.mapping("spec", "storage")
+    absent = consumer.object.get("spec", "storage") is None
+    return not absent and all(storage.get(rival) is None for rival in RIVALS)
+
+
+def _volumes(consumer: Consumer, own: Made) -> Iterator[Fault]:
+    path = (*consumer.pod, "volumes")
+    # A claim template may have a volume's name, and hides that volume; an emptyDir may not.
+    claimed = consumer.facts is None or _claimed(consumer)
+    taken = own.volumes if claimed else own.volumes | {_data_volume(consumer)}
+    named: set[str] = set()
+    for index, volume in enumerate(consumer.object.items(*path)):
         name = str(volume.get("name"))
-        if name in seen:
-            by = "the operator's own" if name in own else "another"
-            field = ".".join((*consumer.pod, "volumes", str(index), "name"))
-            yield Fault(consumer.object, field, f"is {name!r}, as is {by} volume: the pod is invalid")
-        seen.add(name)
+        if name in taken or name in named:
+            by = "the operator's own" if name in taken else "another"
+            says = f"is {shown(name)}, as is {by} volume: {INVALID}"
+            fix = f"Another name in {consumer}, for the volume and in its mounts."
+            yield Fault(consumer.object, ".".join((*path, str(index), "name")), says, fix)
+        named.add(name)
 
 
-def _server_mounts(consumer: Consumer, known: set[str], own: set[str]) -> Iterator[Fault]:
-    """The mounts that a custom resource adds to its server's container, with the operator's own."""
+def _server(consumer: Consumer, pod: Made) -> Iterator[Fault]:
+    """The mounts that a custom resource adds to the operator's containers."""
     if consumer.facts is None:
         return
-    path = ("spec", "volumeMounts")
-    added = consumer.object.items(*path)
-    yield from _mounts(consumer, path, added, known, set(own))
-    # With a template's own name beside emptyDir the server's mount names a volume that nobody makes.
-    if consumer.volume_name not in known:
-        says = f"is {consumer.volume_name!r}: the server mounts it, but emptyDir or ephemeral makes another volume"
-        yield Fault(consumer.object, "spec.storage.volumeClaimTemplate.metadata.name", says)
+    yield from _mounts(consumer, ("spec", "volumeMounts"), pod, set(pod.mounts))
+    sidecar = ("spec", "thanos")
+    if consumer.object.get(*sidecar) is not None:
+        places = {THANOS_CONFIG}
+        # It gets the data only where it has somewhere to put it.
+        if any(k.startswith("objectStorageConfig") for k in consumer.object.mapping(*sidecar)):
+            places.add(consumer.mount)
+        yield from _mounts(consumer, (*sidecar, "volumeMounts"), pod, places)
+    if not pod.has(consumer.volume_name):
+        says = f"is {consumer.volume_name}: the server mounts it, but emptyDir makes another volume"
+        field = "spec.storage.volumeClaimTemplate.metadata.name"
+        fix = f"persistence: {{{consumer.name}: {{enabled: true}}}}."
+        yield Fault(consumer.object, field, says, fix)
 
 
-def _containers(consumer: Consumer, group: str, known: set[str]) -> Iterator[Fault]:
-    for index in range(len(consumer.object.items(*consumer.pod, group))):
-        path = (*consumer.pod, group, str(index), "volumeMounts")
-        yield from _mounts(consumer, path, consumer.object.items(*path), known, set())
+def _containers(consumer: Consumer, pod: Made) -> Iterator[Fault]:
+    facts = consumer.facts
+    server = (facts.container,) if facts else ()
+    named = set(server)
+    for group, merged in MERGED.items():
+        names = (*merged, *server) if facts and group == "containers" else merged
+        # Thanos Ruler's init containers are taken as they are (pkg/thanos/statefulset.go).
+        if facts is None or (group == "initContainers" and facts.kind == "ThanosRuler"):
+            names = ()
+        for index, container in enumerate(consumer.object.items(*consumer.pod, group)):
+            path = (*consumer.pod, group, str(index))
+            name = str(container.get("name"))
+            if name in named and name not in names:
+                says = f"is {shown(name)}, as is another container: {INVALID}"
+                fix = f"Another name for one of them in {consumer}."
+                yield Fault(consumer.object, ".".join((*path, "name")), says, fix)
+            named.add(name)
+            # Where the operator merges, a mount at a path that is taken takes its place.
+            places = None if name in names else set[str]()
+            yield from _mounts(consumer, (*path, "volumeMounts"), pod, places)
 
 
-def _mounts(
-    consumer: Consumer, path: tuple[str, ...], items: list[dict[str, Any]], known: set[str], seen: set[str]
-) -> Iterator[Fault]:
-    for index, mount in enumerate(items):
+def _mounts(consumer: Consumer, path: Path, pod: Made, places: set[str] | None) -> Iterator[Fault]:
+    """Mounts without a volume, and mount paths that stand twice."""
+    for index, mount in enumerate(consumer.object.items(*path)):
         name, place = str(mount.get("name")), str(mount.get("mountPath"))
         field = ".".join((*path, str(index)))
-        derived = consumer.facts is not None and (name.startswith(DERIVED) or name in DERIVED_NAMES)
-        if name not in known and not (derived and name != consumer.volume_name):
-            yield Fault(consumer.object, f"{field}.name", f"is {name!r}, and the pod has no volume of that name")
-        if place in seen:
-            yield Fault(consumer.object, f"{field}.mountPath", f"is {place!r}, which another mount has too")
-        seen.add(place)
+        if not pod.has(name):
+            says = f"is {shown(name)}, and the pod has no volume of that name: {INVALID}"
+            fix = f"{'.'.join((*consumer.pod, 'volumes'))}: [{{name: {name}, ...}}] in {consumer}."
+            yield Fault(consumer.object, f"{field}.name", says, fix)
+        if places is None:
+            continue
+        if place in places:
+            says = f"is {shown(place)}, which another mount has too: {INVALID}"
+            fix = f"Another mountPath in {consumer}, or no such mount."
+            yield Fault(consumer.object, f"{field}.mountPath", says, fix)
+        places.add(place)

@@ -1,145 +1,215 @@
-"""Whether a pod may run where its volume is: what can be known from names of nodes alone."""
+"""Whether a pod may run where its volume is: what can be known from labels of nodes alone."""
 
 from __future__ import annotations
 
-from durable.checks.placement import HOSTNAME, ZONE, Placed, affinity_values
+from durable.checks.placement import HOSTNAME, ZONE, affinity_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from durable.checks.placement import Placed
     from durable.stack import Consumer
 
+    Path = tuple[str, ...]
+    Demand = tuple[str, str]
+
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-# app.kubernetes.io/name of the pods that the operator makes.
-APPLICATION = {
-    "Prometheus": "prometheus",
-    "PrometheusAgent": "prometheus-agent",
-    "Alertmanager": "alertmanager",
-    "ThanosRuler": "thanos-ruler",
-}
-OWNER_LABEL = {
-    "Prometheus": "prometheus",
-    "PrometheusAgent": "prometheus",
-    "Alertmanager": "alertmanager",
-    "ThanosRuler": "thanos-ruler",
+NODE_TERMS = ("affinity", "nodeAffinity", REQUIRED, "nodeSelectorTerms")
+POD_TERMS = ("affinity", "podAntiAffinity", REQUIRED)
+NODE_NAME = "metadata.name"
+SPREAD = ("topologySpreadConstraints",)
+# Labels of the pods that the operator makes: app.kubernetes.io/name, and those that name the object
+# (makeSelectorLabels in the operator.go of each kind).
+LABELS = {
+    "Prometheus": ("prometheus", "prometheus", "operator.prometheus.io/name"),
+    "PrometheusAgent": ("prometheus-agent", "operator.prometheus.io/name"),
+    "Alertmanager": ("alertmanager", "alertmanager"),
+    "ThanosRuler": ("thanos-ruler", "thanos-ruler"),
 }
 
 
-def unreachable(consumer: Consumer, volumes: list[Placed]) -> Iterator[tuple[str, str]]:
+def unreachable(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
     """Field and reason of each demand that a pod's volume cannot meet.
 
-    Only host names (and the zone sharding's zones) are compared: other labels of nodes are not in the stream.
+    Only labels of nodes that the volume's own affinity names are compared: what other labels its
+    node has is not in the stream.
     """
-    needed = [v for v in volumes if v.claim in set(consumer.claims())]
-    bound = [v for v in needed if v.nodes]
-    yield from _selector(consumer, bound)
-    yield from _affinity(consumer, bound)
+    claims = consumer.claims()
+    needed = [v for v in volumes if v.claim in claims]
+    yield from _selector(consumer, needed)
+    yield from _affinity(consumer, needed)
     yield from _zones(consumer, needed)
-    nodes = [v.nodes[0] for v in bound if len(v.nodes) == 1]
-    if len(nodes) == len(consumer.claims()) and not consumer.deployment:
-        yield from _apart(consumer, nodes)
-        yield from _spread(consumer, nodes)
+    if not consumer.deployment:
+        yield from _apart(consumer, needed)
+        # Where a pod without a known place may still even things out, nothing is certain.
+        if len(needed) == len(claims):
+            yield from _spread(consumer, needed)
 
 
-def _field(consumer: Consumer, name: str) -> str:
-    return ".".join((*consumer.pod, name))
+def _field(path: Path) -> str:
+    return ".".join(path)
 
 
-def _selector(consumer: Consumer, volumes: list[Placed]) -> Iterator[tuple[str, str]]:
-    wanted = consumer.object.mapping(*consumer.pod, "nodeSelector").get(HOSTNAME)
+def _selector(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
+    path = (*consumer.pod, "nodeSelector")
+    for label, wanted in consumer.object.mapping(*path).items():
+        for volume in volumes:
+            told = affinity_values(volume.object, label)
+            if told and wanted not in told:
+                says = f"wants {label}={wanted}, but {volume.object} is on {', '.join(told)}"
+                yield _field(path), says
+
+
+def _affinity(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
+    path = (*consumer.pod, *NODE_TERMS)
+    terms = [_term(consumer, (*path, str(n))) for n in range(len(consumer.object.items(*path)))]
     for volume in volumes:
-        if wanted is not None and str(wanted) not in volume.nodes:
-            says = f"wants the node {wanted}, but {volume.object} is on {', '.join(volume.nodes)}"
-            yield _field(consumer, "nodeSelector"), says
+        if terms and not any(_allows(term, volume) for term in terms):
+            where = ", ".join(volume.nodes) or "the volume's zone"
+            yield _field(path), f"allows none of the nodes of {volume.object}: {where}"
 
 
-def _affinity(consumer: Consumer, volumes: list[Placed]) -> Iterator[tuple[str, str]]:
-    path = (*consumer.pod, "affinity", "nodeAffinity", REQUIRED, "nodeSelectorTerms")
-    terms = consumer.object.items(*path)
-    for volume in volumes:
-        if terms and not any(_term_allows(t, node) for t in terms for node in volume.nodes):
-            says = f"allows none of the nodes of {volume.object}: {', '.join(volume.nodes)}"
-            yield ".".join(path), says
+def _term(consumer: Consumer, path: Path) -> list[tuple[str, str, list[str]]]:
+    """What a term demands: label, operator and values."""
+    target = consumer.object
+    return [
+        (str(said.get("key")), str(said.get("operator")), target.strings(*field, "values"))
+        for group in ("matchExpressions", "matchFields")
+        for number, said in enumerate(target.items(*path, group))
+        for field in [(*path, group, str(number))]
+    ]
 
 
-def _term_allows(term: dict[str, Any], node: str) -> bool:
-    expressions = [e for e in term.get("matchExpressions") or [] if isinstance(e, dict) and e.get("key") == HOSTNAME]
-    expressions += [e for e in term.get("matchFields") or [] if isinstance(e, dict) and e.get("key") == "metadata.name"]
-    return all(_holds(e, node) for e in expressions)
+def _allows(term: list[tuple[str, str, list[str]]], volume: Placed) -> bool:
+    for label in {key for key, _, _ in term}:
+        demands = [(operator, values) for key, operator, values in term if key == label]
+        told = affinity_values(volume.object, label)
+        if label == NODE_NAME:
+            # A node's name is its host name, where a cloud does not add its domain to one of them.
+            told = tuple(map(_short, volume.nodes))
+            demands = [(operator, [*map(_short, values)]) for operator, values in demands]
+        if told and not any(all(_holds(o, w, value) for o, w in demands) for value in told):
+            return False
+    return True
 
 
-def _holds(expression: dict[str, Any], value: str | None) -> bool:
-    values = [str(v) for v in expression.get("values") or []]
+def _short(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _holds(operator: str, values: list[str], value: str | None) -> bool:
     known = {
         "In": value in values,
         "NotIn": value not in values,
         "Exists": value is not None,
         "DoesNotExist": value is None,
     }
-    return known.get(str(expression.get("operator")), True)
+    return known.get(operator, True)
 
 
-def _zones(consumer: Consumer, volumes: list[Placed]) -> Iterator[tuple[str, str]]:
-    strategy = consumer.object.mapping("spec", "shardingStrategy") if consumer.facts else {}
-    if strategy.get("mode") != "Topology":
+def _zones(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
+    """With sharding by topology, all pods of shard n run in the zone n (modulo the zones)."""
+    path = ("spec", "shardingStrategy")
+    if consumer.facts is None or consumer.object.string(*path, "mode") != "Topology":
         return
-    topology = strategy.get("topology")
-    zones = [str(z) for z in (topology.get("values") or [])] if isinstance(topology, dict) else []
-    for volume in volumes:
-        told = affinity_values(volume.object, ZONE)
-        if told and zones and not set(told) & set(zones):
-            says = f"shards over {', '.join(zones)}, but {volume.object} is in {', '.join(told)}"
-            yield "spec.shardingStrategy", says
+    zones = consumer.object.strings(*path, "topology", "values")
+    for shard in range(consumer.shards if zones else 0):
+        wanted = zones[shard % len(zones)]
+        claims = [consumer.claim(shard, n) for n in range(consumer.replicas)]
+        for volume in volumes:
+            told = affinity_values(volume.object, ZONE)
+            if volume.claim in claims and told and wanted not in told:
+                says = f"puts shard {shard} in the zone {wanted}, but {volume.object} is in"
+                yield _field(path), f"{says} {', '.join(told)}"
 
 
-def _apart(consumer: Consumer, nodes: list[str]) -> Iterator[tuple[str, str]]:
+def _domains(volumes: list[Placed], key: str) -> list[str]:
+    """The domain of each volume that is bound to one."""
+    told = (affinity_values(v.object, key) for v in volumes)
+    return [values[0] for values in told if len(values) == 1]
+
+
+def _apart(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
     """Pods that refuse each other's node need volumes on as many nodes."""
-    path = (*consumer.pod, "affinity", "podAntiAffinity", REQUIRED)
-    for term in consumer.object.items(*path):
-        crowded = sorted({n for n in nodes if nodes.count(n) > 1})
-        if term.get("topologyKey") == HOSTNAME and crowded and _selects(consumer, term.get("labelSelector")):
-            says = f"keeps the pods on different nodes, but several of their volumes are on {', '.join(crowded)}"
-            yield ".".join(path), says
+    path = (*consumer.pod, *POD_TERMS)
+    for number, term in enumerate(consumer.object.items(*path)):
+        domains = _domains(volumes, str(term.get("topologyKey")))
+        crowded = sorted({d for d in domains if domains.count(d) > 1})
+        if crowded and _near(consumer, term) and _selects(consumer, (*path, str(number))):
+            says = f"keeps the pods apart, but several of their volumes are on {', '.join(crowded)}"
+            yield _field(path), says
 
 
-def _spread(consumer: Consumer, nodes: list[str]) -> Iterator[tuple[str, str]]:
-    path = (*consumer.pod, "topologySpreadConstraints")
-    plan = consumer.plan.pinned_nodes if consumer.plan else ()
-    counts = [nodes.count(n) for n in set(nodes) | set(plan)]
-    for constraint in consumer.object.items(*path):
-        skew = constraint.get("maxSkew")
-        hard = constraint.get("whenUnsatisfiable") != "ScheduleAnyway"
-        host = constraint.get("topologyKey") == HOSTNAME
-        wanted = isinstance(skew, int) and max(counts) - min(counts) > skew
-        if hard and host and wanted and _selects(consumer, constraint.get("labelSelector")):
-            says = f"wants an even spread (maxSkew {skew}), but the volumes are on {', '.join(nodes)}"
-            yield ".".join(path), says
+def _near(consumer: Consumer, term: dict[str, Any]) -> bool:
+    """Whether a term of pod affinity looks at the consumer's own namespace."""
+    names = term.get("namespaces")
+    if term.get("namespaceSelector") or term.get("matchLabelKeys") or term.get("mismatchLabelKeys"):
+        return False
+    return not names or (isinstance(names, list) and consumer.namespace in names)
 
 
-def _selects(consumer: Consumer, selector: Any) -> bool:
-    """Whether a label selector selects the consumer's own pods; a missing one selects none."""
-    if not isinstance(selector, dict):
+def _spread(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
+    path = (*consumer.pod, *SPREAD)
+    for number, constraint in enumerate(consumer.object.items(*path)):
+        key = str(constraint.get("topologyKey"))
+        skew = consumer.object.number(*path, str(number), "maxSkew", default=1)
+        domains = _domains(volumes, key)
+        if constraint.get("whenUnsatisfiable") == "ScheduleAnyway" or len(domains) < len(volumes):
+            continue
+        uneven = _skew(consumer, domains, key) > skew
+        if uneven and _spreads(consumer, (*path, str(number)), constraint):
+            says = f"wants an even spread (maxSkew {skew}), but the volumes are on"
+            yield _field(path), f"{says} {', '.join(domains)}"
+
+
+def _skew(consumer: Consumer, domains: list[str], key: str) -> int:
+    nodes = consumer.plan.pinned_nodes if consumer.plan and key == HOSTNAME else ()
+    counts = [domains.count(d) for d in {*domains, *nodes}]
+    return max(counts, default=0) - min(counts, default=0)
+
+
+def _spreads(consumer: Consumer, path: Path, constraint: dict[str, Any]) -> bool:
+    """Whether a constraint counts the consumer's own pods, all of them together."""
+    added = constraint.get("additionalLabelSelectors")
+    if constraint.get("matchLabelKeys") or (added == "OnShard" and consumer.shards > 1):
+        return False
+    # The operator adds its own labels, also where no selector is written.
+    if added and constraint.get("labelSelector") is None:
+        return True
+    return _selects(consumer, path)
+
+
+def _selects(consumer: Consumer, path: Path) -> bool:
+    """Whether the label selector there selects the consumer's pods; a missing one selects none."""
+    target, path = consumer.object, (*path, "labelSelector")
+    if target.get(*path) is None:
         return False
     labels = _labels(consumer)
-    matches = selector.get("matchLabels") or {}
-    expressions = [e for e in selector.get("matchExpressions") or [] if isinstance(e, dict)]
-    return all(labels.get(k) == v for k, v in matches.items()) and all(
-        _holds(e, labels.get(str(e.get("key")))) for e in expressions
+    if any(labels.get(k) != v for k, v in target.mapping(*path, "matchLabels").items()):
+        return False
+    path = (*path, "matchExpressions")
+    return all(
+        _holds(
+            str(said.get("operator")),
+            target.strings(*path, str(number), "values"),
+            labels.get(str(said.get("key"))),
+        )
+        for number, said in enumerate(target.items(*path))
     )
 
 
 def _labels(consumer: Consumer) -> dict[str, Any]:
-    """The labels of the pods: those that the operator gives, and the user's."""
-    target, kind, name = consumer.object, consumer.object.kind, consumer.object.name
+    """The labels that all pods have: those that the operator gives, and the user's."""
+    target = consumer.object
     if consumer.facts is None:
         return target.mapping("spec", "template", "metadata", "labels")
+    application, *own = LABELS[target.kind]
     return {
         **target.mapping("spec", "podMetadata", "labels"),
-        "app.kubernetes.io/name": APPLICATION[kind],
-        "app.kubernetes.io/instance": name,
+        "app.kubernetes.io/name": application,
+        "app.kubernetes.io/instance": target.name,
         "app.kubernetes.io/managed-by": "prometheus-operator",
-        OWNER_LABEL[kind]: name,
-        "operator.prometheus.io/name": name,
+        **dict.fromkeys(own, target.name),
     }

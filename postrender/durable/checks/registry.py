@@ -9,14 +9,19 @@ from durable.record import record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from durable.objects import Object
     from durable.stack import Stack
 
+    Ask = Callable[[Stack], Iterator["Fault"]]
+
+SHOWN = 80
+
 
 @record
 class Fault:
-    """What a rule yields: the object, its field, what is wrong with it, and what to paste (else the rule's fix)."""
+    """What a rule yields: object, field, what is wrong, and what to paste (else the rule's fix)."""
 
     object: Object | str
     field: str
@@ -32,16 +37,16 @@ class Rule:
     severity: str
     protects: str
     fix: str
-    ask: Callable[[Stack], Iterator[Fault]]
+    ask: Ask
 
 
 RULES: dict[str, Rule] = {}
 
 
-def rule(severity: str, fix: str) -> Callable[[Callable[[Stack], Iterator[Fault]]], Callable[[Stack], Iterator[Fault]]]:
-    """Register a function as a rule: ``checks.claims.never_deleted`` is ``claims/never-deleted``."""
+def rule(severity: str, fix: str) -> Callable[[Ask], Ask]:
+    """Register a function as a rule: checks.claims.never_deleted is claims/never-deleted."""
 
-    def register(function: Callable[[Stack], Iterator[Fault]]) -> Callable[[Stack], Iterator[Fault]]:
+    def register(function: Ask) -> Ask:
         topic = function.__module__.rpartition(".")[2]
         name = f"{topic}/{function.__name__}".replace("_", "-")
         RULES[name] = Rule(name, severity, function.__doc__ or "", fix, function)
@@ -57,9 +62,23 @@ def find(stack: Stack) -> list[Finding]:
     """
     for wanted in stack.plan.accept:
         if wanted not in RULES:
-            raise PlanError(f"persistence.accept: no rule is called {wanted!r}; durable.sh rules lists them")
+            raise PlanError(_unknown(wanted))
     found = [_finding(stack, rule, fault) for rule in RULES.values() for fault in rule.ask(stack)]
     return sorted(set(found), key=Finding.order)
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: as it would be written, and not without end."""
+    text = repr(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _unknown(wanted: str) -> str:
+    from difflib import get_close_matches  # only a wrong plan pays for it
+
+    near = get_close_matches(wanted, RULES, 1)
+    hint = f"did you mean {near[0]!r}?" if near else "durable.sh rules lists them"
+    return f"persistence.accept: no rule is called {shown(wanted)}: {hint}"
 
 
 def _finding(stack: Stack, rule: Rule, fault: Fault) -> Finding:

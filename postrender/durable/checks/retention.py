@@ -4,83 +4,125 @@ from __future__ import annotations
 
 import re
 
-from durable.checks.placement import claim_template, placed
-from durable.checks.registry import Fault, rule
+from durable.checks.placement import bytes_of, claim_template, paste, placed
+from durable.checks.registry import Fault, rule, shown
 from durable.findings import REFUSE
-from durable.quantity import GIB, auto_retention, parse_quantity, parse_retention_size
+from durable.pattern import pattern
+from durable.quantity import GIB, auto_retention, parse_retention_size
 from durable.stack import guarded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from durable.stack import Consumer, Stack
 
 LIMIT = 0.9
-# On a big volume a fixed room is enough for compaction and the write-ahead log (see quantity.auto_retention).
+# On a big volume a fixed room is enough for compaction and the write-ahead log (see quantity).
 ROOM = 50 * GIB
 SHARED = ("hostPath", "local", "nfs")
-DURATION = re.compile(r"0|(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?", re.ASCII)
+# The patterns of the field in the operator's CRDs: Alertmanager's knows nothing above hours.
+DURATION = pattern(r"0|(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?", re.ASCII)
+GO_DURATION = pattern(r"0|(\d+h)?(\d+m)?(\d+s)?(\d+ms)?", re.ASCII)
+DAYS = pattern(r"(\d{1,6})d?", re.ASCII)
+# A bare number below this is meant as gigabytes, one above it as bytes.
+BARE = 10_000
 
 
 def _servers(stack: Stack) -> Iterator[Consumer]:
     return (c for c in guarded(stack) if c.facts is not None and c.facts.retention_size)
 
 
-@rule(REFUSE, "Set persistence: {prometheus: {retentionSize: auto}}.")
+@rule(
+    REFUSE, "Set persistence: {prometheus: {retentionSize: auto}}, and no retentionSize upstream."
+)
 def fits(stack: Stack) -> Iterator[Fault]:
     """A full volume crashes Prometheus in a loop that retention cannot cure.
 
-    prometheus-community/helm-charts#2757: blocks go only after the limit is passed, and compaction needs
-    room for a copy. Refused above 90% of the claim, unless 50 GiB or more stay free.
+    prometheus-community/helm-charts#2757: blocks go only after the limit is passed, and compaction
+    needs room for a copy. Refused above 90% of the claim, unless 50 GiB or more stay free.
     """
     for consumer in _servers(stack):
         claim = claim_template(stack, consumer)
-        size = parse_quantity(str(claim.request)) if claim else None
-        wanted = parse_retention_size(str(consumer.object.get("spec", "retentionSize") or ""))
-        if not size or not wanted or claim is None:
+        size = claim.size if claim else None
+        said = consumer.object.get("spec", "retentionSize")
+        wanted = parse_retention_size(said) if isinstance(said, str) else None
+        if claim is None or not size or size < 0 or not wanted:
             continue
         if wanted > LIMIT * size and size - wanted < ROOM:
-            says = f"is {consumer.object.get('spec', 'retentionSize')}, over 90% of the claim of {claim.request}"
+            share = (
+                f"{round(100 * wanted / size)}%" if wanted < 10 * size else "more than ten times"
+            )
+            says = f"is {said}, {share} of the claim of {claim.request}: the volume fills up"
             fix = f"persistence: {{prometheus: {{retentionSize: {auto_retention(size)}}}}}."
             yield Fault(consumer.object, "spec.retentionSize", says, fix)
 
 
-@rule(REFUSE, "Write retentionSize as a Prometheus size (40GB, 40GiB) and retention as a duration (30d).")
+@rule(REFUSE, "Write retentionSize as 40GB or 40GiB, and retention as 30d (Alertmanager: 120h).")
 def unit(stack: Stack) -> Iterator[Fault]:
-    """The operator refuses the object, so that no later change of it is carried out.
+    """The object is refused by its CRD or by the operator, so that no later change is carried out.
 
-    prometheus-community/helm-charts#2964: 20Gi is a Kubernetes quantity, Prometheus wants 20GB or 20GiB.
+    prometheus-community/helm-charts#2964: 20Gi is a Kubernetes quantity, Prometheus wants 20GB or
+    20GiB. Alertmanager's retention has no days.
     """
     for consumer in guarded(stack):
         if consumer.facts is None:
             continue
         size = consumer.object.get("spec", "retentionSize")
-        if size not in (None, "") and (not isinstance(size, str) or parse_retention_size(size) is None):
-            text = f"{size}B" if parse_retention_size(f"{size}B") else "40GB"
-            says = f"is {size!r}, which is no Prometheus size"
-            yield Fault(consumer.object, "spec.retentionSize", says, f"retentionSize: {text}.")
-        time = consumer.object.get("spec", "retention")
-        if time not in (None, "") and (not isinstance(time, str) or not DURATION.fullmatch(time)):
-            says = f"is {time!r}, which is no Prometheus duration"
-            text = f"{time}d" if isinstance(time, int) or str(time).isdigit() else "30d"
-            yield Fault(consumer.object, "spec.retention", says, f"retention: {text}.")
+        if size not in (None, "") and not (isinstance(size, str) and _is_size(size)):
+            says = f"is {shown(size)}, which is no Prometheus size"
+            fix = paste(consumer, f"retentionSize: {_as_size(size)}")
+            yield Fault(consumer.object, "spec.retentionSize", says, fix)
+        yield from _duration(consumer)
 
 
-@rule(REFUSE, "Set a size in place of the percentage: persistence: {prometheus: {retentionSize: auto}}.")
+def _duration(consumer: Consumer) -> Iterator[Fault]:
+    hours = consumer.object.kind == "Alertmanager"
+    valid = GO_DURATION if hours else DURATION
+    time = consumer.object.get("spec", "retention")
+    if time in (None, "") or (isinstance(time, str) and valid.fullmatch(time)):
+        return
+    what = "no duration of hours (h), minutes (m) and seconds (s)" if hours else "no duration"
+    days = DAYS.fullmatch(str(time))
+    number = int(days[1]) if days else 0
+    text = f"{number * 24 or 120}h" if hours else f"{number or 30}d"
+    fix = paste(consumer, f"retention: {text}")
+    yield Fault(consumer.object, "spec.retention", f"is {shown(time)}, which is {what}", fix)
+
+
+def _is_size(text: str) -> bool:
+    return parse_retention_size(text) is not None
+
+
+def _as_size(size: Any) -> str:
+    """What was meant: 20Gi is 20GiB, 40 is 40GB, and a large number is bytes."""
+    if isinstance(size, int) or str(size).isdecimal():
+        number = bytes_of(size) or 0
+        return f"{number}B" if number >= BARE else f"{number or 40}GB"
+    return f"{size}B" if _is_size(f"{size}B") else "40GB"
+
+
+@rule(
+    REFUSE, "Set retentionPercentage: null, and persistence: {prometheus: {retentionSize: auto}}."
+)
 def shared_disk(stack: Stack) -> Iterator[Fault]:
-    """A percentage counts the whole file system: on a shared one the others' data leaves Prometheus no room.
+    """A percentage counts the whole file system: on a shared one Prometheus leaves itself no room.
 
-    The field came with operator 0.94 (prometheus storage.tsdb.retention.percentage); whether a local
+    The field came with operator 0.94 (pkg/apis/monitoring/v1/prometheus_types.go); whether a local
     volume is a disk of its own cannot be seen here, so its directory counts as shared.
     """
     for consumer in _servers(stack):
         percentage = consumer.object.get("spec", "retentionPercentage")
-        if not percentage:
+        if not bytes_of(percentage):
             continue
         for volume in placed(stack):
             if volume.consumer == consumer.name and volume.kind in SHARED:
-                says = f"is {percentage}, but {volume.object} ({volume.kind}) may share its file system"
-                fix = "retentionPercentage: null in the upstream values, and persistence: {prometheus: {retentionSize: auto}}."
-                yield Fault(consumer.object, "spec.retentionPercentage", says, fix)
+                says = f"is {shown(percentage)}, but {volume.object} ({volume.kind})"
+                auto = "persistence: {prometheus: {retentionSize: auto}}"
+                fix = paste(consumer, "retentionPercentage: null").removesuffix(".")
+                fault = f"{says} may share its file system"
+                yield Fault(
+                    consumer.object, "spec.retentionPercentage", fault, f"{fix}, and {auto}."
+                )
                 break

@@ -1,150 +1,185 @@
-"""Rules about static volumes: enough of them, each its own, each reserved, each fit for its claim."""
+"""Rules about static volumes: enough of them, each its own, reserved, and fit for its claim."""
 
 from __future__ import annotations
 
 from durable.checks.placement import (
-    Placed,
+    bytes_of,
     claim_template,
     class_of,
     directory,
     network,
     placed,
     provisions,
+    seen,
 )
 from durable.checks.reach import unreachable
-from durable.checks.registry import Fault, rule
+from durable.checks.registry import Fault, rule, shown
 from durable.findings import REFUSE
-from durable.quantity import parse_quantity
-from durable.stack import guarded
+from durable.stack import CONSUMER_LABEL, guarded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from durable.checks.placement import Claim
+    from durable.checks.placement import Claim, Directory, Placed
     from durable.objects import Object
     from durable.stack import Consumer, Stack
 
 TIME_SERIES = ("prometheus", "thanosRuler")
+ACCEPT = "persistence: {accept: [volumes/posix]} to take the risk"
 
 
 @rule(REFUSE, "List one volume per pod under persistence: {<consumer>: {volumes: [...]}}.")
 def enough(stack: Stack) -> Iterator[Fault]:
     """A pod without a volume stays Pending, or takes the volume that another consumer needs.
 
-    prometheus-operator#3858: two replicas, one volume.
+    prometheus-operator#3858: two replicas, one volume. A class that a local static provisioner of
+    the stream fills, and volumes of the class that nobody has reserved, count as enough.
     """
     for consumer in stack.managed():
         claim = claim_template(stack, consumer)
         if claim is None or consumer.plan is None:
             continue
-        static = consumer.plan.volumes or _static_class(stack, claim)
-        if not static or provisions(class_of(stack, claim)):
+        found = class_of(stack, claim)
+        if provisions(found) or not (consumer.plan.volumes or found):
             continue
-        missing = [c for c in dict.fromkeys(consumer.claims()) if c not in _covered(stack, consumer)]
-        if missing:
-            says = f"has no volume for {', '.join(missing)}: the class {claim.storage_class!r} makes none"
-            where = f"persistence: {{{consumer.name}: {{volumes: [...]}}}}"
-            fix = f"{where} with one {{node: ..., local: ...}} more for each of these {len(missing)} claims."
+        covered = _covered(stack, consumer)
+        missing = [name for name in dict.fromkeys(consumer.claims()) if name not in covered]
+        if len(missing) > _free(stack, claim) and not _discovered(stack, claim):
+            says = f"has no volume for {_few(missing)}: the class {claim.storage_class} makes none"
+            entry = "{node: NODE, local: /PATH}"
+            where = f"persistence: {{{consumer.name}: {{volumes: [{entry}, ...]}}}}"
+            fix = f"{where}, with one entry for each of the {len(consumer.claims())} claims."
             yield Fault(consumer.object, "", says, fix)
 
 
-def _static_class(stack: Stack, claim: Claim) -> bool:
-    found = class_of(stack, claim)
-    return found is not None and not provisions(found)
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004  as many as fit
+    return ", ".join(names[:3]) + more
 
 
 def _covered(stack: Stack, consumer: Consumer) -> set[str]:
-    """The claims that a volume is reserved for; volumes of the plan count where the stream holds none."""
+    """The claims that a volume is reserved for; the plan's volumes count where none is here."""
     namespace = consumer.namespace or stack.plan.namespace
-    volumes = [v for v in stack.kind("PersistentVolume") if v.get("spec", "claimRef", "namespace") == namespace]
-    covered = {v.string("spec", "claimRef", "name") for v in volumes}
+    references = [v.mapping("spec", "claimRef") for v in stack.kind("PersistentVolume")]
+    covered = {str(r.get("name")) for r in references if r.get("namespace") == namespace}
     if consumer.plan and not stack.volumes_of(consumer.name):
         covered |= set(consumer.claim_of_volumes(consumer.plan.volumes))
     return covered
 
 
+def _free(stack: Stack, claim: Claim) -> int:
+    """How many volumes of the claim's class are there for whoever asks."""
+    volumes = stack.kind("PersistentVolume")
+    return sum(1 for v in volumes if _unreserved(v) and _class(v) == claim.storage_class)
+
+
+def _unreserved(volume: Object) -> bool:
+    return not volume.get("spec", "claimRef", "name") and not volume.labels.get(CONSUMER_LABEL)
+
+
+def _class(volume: Object) -> str:
+    return volume.string("spec", "storageClassName")
+
+
+def _discovered(stack: Stack, claim: Claim) -> bool:
+    """Whether a local static provisioner of the stream makes volumes of the claim's class."""
+    maps = seen(stack, ("ConfigMap",), b"storageClassMap")
+    name = claim.storage_class
+    return bool(name) and any(name in item.string("data", "storageClassMap") for item in maps)
+
+
 @rule(REFUSE, "Give each volume a directory of its own, none inside another's.")
 def own_directory(stack: Stack) -> Iterator[Fault]:
-    """Two databases in one directory destroy each other, and Grafana's chown took over Prometheus' files.
+    """Two databases in one directory destroy each other; Grafana's chown took Prometheus' files.
 
-    helm/charts#23096: three volumes on one EFS path; sub-paths are counted.
+    helm/charts#23096: three volumes on one EFS path. The directories are compared on their nodes,
+    servers and handles, with the consumers' sub-paths.
     """
-    seen: list[tuple[tuple[str, str], Placed]] = []
+    sub_paths = {consumer.name: consumer.sub_path for consumer in reversed(stack.consumers)}
+    known: list[tuple[Directory, Placed]] = []
     for volume in placed(stack):
-        place = directory(volume, _sub_path(stack, volume.consumer))
+        place = directory(volume, sub_paths.get(volume.consumer, ""))
         if place is None:
             continue
-        for other_place, other in seen:
-            if _same_backend(place[0], other_place[0]) and _overlap(place[1], other_place[1]):
-                says = f"is {place[1]} on {place[0]}, where {other.object} ({other.consumer}, {other_place[1]}) writes too"
-                yield Fault(volume.object, f"spec.{volume.kind}", says)
-        seen.append((place, volume))
-
-
-def _sub_path(stack: Stack, name: str) -> str:
-    return next((c.sub_path for c in stack.consumers if c.name == name), "")
-
-
-def _same_backend(one: str, other: str) -> bool:
-    return one == other or (one.startswith("node ") and other.startswith("node ") and "node any" in (one, other))
-
-
-def _overlap(one: str, other: str) -> bool:
-    a, b = one.rstrip("/") + "/", other.rstrip("/") + "/"
-    return a.startswith(b) or b.startswith(a)
+        for other_place, other in known:
+            if place.overlaps(other_place):
+                says = f"means {place}; {other.object} ({other.consumer}) means {other_place}"
+                fix = f"Another path in persistence.{volume.consumer}.volumes, not one inside it."
+                yield Fault(volume.object, f"spec.{volume.kind}", says, fix)
+        known.append((place, volume))
 
 
 @rule(REFUSE, "Make the volume's capacity, class and access modes those of its claim.")
 def fit(stack: Stack) -> Iterator[Fault]:
-    """A reserved volume that is too small, or lacks an access mode, leaves its claim Pending for ever.
+    """A reserved volume that is too small, or lacks an access mode, leaves its claim Pending.
 
-    Another class binds at first, and is then beaten by a free volume of the right class: refused as well.
+    Seen on a cluster. A volume of another class binds at first, and may then be beaten by a free
+    one of the right class: refused as well, where the claim names its class.
     """
     for consumer in guarded(stack):
         claim = claim_template(stack, consumer)
-        names = set(consumer.claims())
+        if claim is None:
+            continue
+        names = consumer.claims()
         for volume in placed(stack):
-            if claim is not None and volume.consumer == consumer.name and volume.claim in names:
+            if volume.consumer == consumer.name and volume.claim in names:
                 yield from _misfits(volume.object, claim)
 
 
 def _misfits(volume: Object, claim: Claim) -> Iterator[Fault]:
-    capacity = parse_quantity(str(volume.get("spec", "capacity", "storage")))
-    request = parse_quantity(str(claim.request))
-    if capacity is None or (request is not None and capacity < request):
-        says = f"is {volume.get('spec', 'capacity', 'storage')}, the claim asks for {claim.request}"
-        yield Fault(volume, "spec.capacity.storage", says)
-    if volume.string("spec", "storageClassName") != claim.storage_class:
-        says = f"is {volume.string('spec', 'storageClassName')!r}, the claim's class is {claim.storage_class!r}"
-        yield Fault(volume, "spec.storageClassName", says)
+    said = volume.get("spec", "capacity", "storage")
+    capacity, size = bytes_of(said), claim.size
+    if size is not None and (capacity is None or capacity < size):
+        says = "is missing" if said is None else f"is {said}"
+        fix = f"size: {claim.request} for that entry of persistence.<consumer>.volumes."
+        if owner := volume.labels.get(CONSUMER_LABEL):
+            fix = fix.replace("<consumer>", str(owner))
+        else:
+            fix = f"spec: {{capacity: {{storage: {claim.request}}}}} in {volume}."
+        asks = f"{says}, and the claim asks for {claim.request}"
+        yield Fault(volume, "spec.capacity.storage", asks, fix)
+    if not claim.default_class and _class(volume) != claim.storage_class:
+        says = f"is {shown(_class(volume))}, and the claim's class is {shown(claim.storage_class)}"
+        fix = f"spec: {{storageClassName: {shown(claim.storage_class)}}} in {volume}."
+        yield Fault(volume, "spec.storageClassName", says, fix)
     missing = sorted(set(claim.modes) - set(volume.strings("spec", "accessModes")))
     if missing:
-        yield Fault(volume, "spec.accessModes", f"lacks {', '.join(missing)}, which the claim asks for")
+        says = f"lacks {', '.join(missing)}, which the claim asks for"
+        fix = f"spec: {{accessModes: [{', '.join(claim.modes)}]}} in {volume}."
+        yield Fault(volume, "spec.accessModes", says, fix)
 
 
 @rule(REFUSE, "Name the volume's node: volumes: [{node: <hostname>, local: /path}].")
 def pinned(stack: Stack) -> Iterator[Fault]:
-    """A local volume without node affinity is refused by the API server, or found empty on another node."""
+    """A local volume without node affinity is refused by the API server, and with it the release.
+
+    Seen on Kubernetes 1.36: Required value: Local volume requires node affinity.
+    """
     for volume in stack.kind("PersistentVolume"):
         terms = volume.items("spec", "nodeAffinity", "required", "nodeSelectorTerms")
         if volume.get("spec", "local") is not None and not terms:
-            yield Fault(volume, "spec.nodeAffinity", "is missing: a local volume is on one node only")
+            path = volume.string("spec", "local", "path")
+            says = f"is missing: {path or 'a local volume'} is on one node only"
+            fix = (
+                f"volumes: [{{node: NODE, local: {path}}}], NODE as kubernetes.io/hostname says it."
+            )
+            yield Fault(volume, "spec.nodeAffinity", says, fix)
 
 
 @rule(REFUSE, "Let nodeSelector, affinity and spread allow the nodes that have the volumes.")
 def reachable(stack: Stack) -> Iterator[Fault]:
-    """A pod that may not run where its volume is stays Pending; replicas that must spread need volumes apart.
+    """A pod that may not run where its volume is stays Pending; pods kept apart need volumes apart.
 
-    kube-prometheus#173, prometheus#10508.
+    prometheus-operator/kube-prometheus#173, prometheus/prometheus#10508.
     """
     for consumer in guarded(stack):
         volumes = [v for v in placed(stack) if v.consumer == consumer.name]
-        for field, says in unreachable(consumer, volumes):
+        for field, says in unreachable(consumer, volumes) if volumes else ():
             yield Fault(consumer.object, field, says)
 
 
-@rule(REFUSE, "Use a block-device backed volume; persistence: {accept: [volumes/posix]} takes the risk.")
+@rule(REFUSE, f"Take a volume on a block device, or set {ACCEPT}.")
 def posix(stack: Stack) -> Iterator[Fault]:
     """Prometheus documents NFS (EFS included) as unsupported: unrecoverable corruption may happen.
 
@@ -153,59 +188,88 @@ def posix(stack: Stack) -> Iterator[Fault]:
     for consumer in guarded(stack):
         if consumer.name not in TIME_SERIES:
             continue
+        fix = f"persistence: {{{consumer.name}: {{volumes: [{{node: NODE, local: /PATH}}]}}}}"
         for volume in placed(stack):
-            name = "nfs" if volume.kind == "nfs" else str(volume.source.get("driver", ""))
-            if volume.consumer == consumer.name and network(name):
-                says = f"is a network file system ({name}), which the time series database does not support"
-                yield Fault(volume.object, f"spec.{volume.kind}", says)
+            if volume.consumer == consumer.name and volume.network:
+                says = f"is a network file system ({volume.network}), which corrupts time series"
+                yield Fault(volume.object, f"spec.{volume.kind}", says, f"{fix}, or {ACCEPT}.")
         claim = claim_template(stack, consumer)
         found = class_of(stack, claim) if claim else None
         if claim is not None and found is not None and network(found.string("provisioner")):
-            says = f"is {claim.storage_class!r}, whose provisioner {found.string('provisioner')} gives network file systems"
-            yield Fault(consumer.object, claim.field + ".storageClassName", says)
+            name, driver = claim.storage_class, found.string("provisioner")
+            says = f"is {name}, and {driver} gives network file systems, which corrupt time series"
+            fix = f"persistence: {{{consumer.name}: {{storageClassName: A-BLOCK-CLASS}}}}"
+            yield Fault(
+                claim.object, f"{claim.field}.storageClassName", says, f"{fix}, or {ACCEPT}."
+            )
 
 
 @rule(REFUSE, "Set persistentVolumeReclaimPolicy: Retain.")
 def retained(stack: Stack) -> Iterator[Fault]:
-    """Delete fails on local and NFS volumes, and really deletes on others; Recycle empties the volume."""
+    """Delete fails on local and NFS volumes, and really deletes on others; Recycle empties them.
+
+    Seen on a cluster: a hostPath volume's directory was deleted with its claim. Judged are volumes
+    of consumers, and those of their classes that nobody has reserved.
+    """
+    mine = {str(volume.object) for volume in placed(stack)}
+    claims = [claim_template(stack, consumer) for consumer in guarded(stack)]
+    classes = {claim.storage_class for claim in claims if claim and not claim.default_class}
     for volume in stack.kind("PersistentVolume"):
         policy = volume.string("spec", "persistentVolumeReclaimPolicy")
-        if policy not in ("", "Retain"):
-            says = f"is {policy}: the data goes, or the volume fails, when the claim is deleted"
-            yield Fault(volume, "spec.persistentVolumeReclaimPolicy", says)
+        theirs = str(volume) in mine or (_unreserved(volume) and _class(volume) in classes)
+        if theirs and policy not in ("", "Retain"):
+            says = f"is {shown(policy)}: with its claim the data goes, or the volume fails"
+            fix = f"spec: {{persistentVolumeReclaimPolicy: Retain}} in {volume}."
+            yield Fault(volume, "spec.persistentVolumeReclaimPolicy", says, fix)
 
 
 @rule(REFUSE, "Set volumeMode: Filesystem.")
 def filesystem(stack: Stack) -> Iterator[Fault]:
-    """Prometheus, Alertmanager, Thanos Ruler and Grafana write files: a raw device never binds or mounts."""
+    """The consumers write files: a raw device is never mounted, and never binds to such a claim.
+
+    Seen on a cluster: volumeMode Block leaves the claim Pending, without an event that says so.
+    """
+    fix = "spec: {{volumeMode: Filesystem}} in {}."
     for volume in placed(stack):
         if volume.object.get("spec", "volumeMode") == "Block":
-            yield Fault(volume.object, "spec.volumeMode", f"is Block, and {volume.consumer} needs a file system")
+            says = f"is Block, and {volume.consumer} needs a file system"
+            yield Fault(volume.object, "spec.volumeMode", says, fix.format(volume.object))
     for consumer in guarded(stack):
         claim = claim_template(stack, consumer)
         if claim is not None and claim.spec.get("volumeMode") == "Block":
-            yield Fault(claim.object, claim.field + ".volumeMode", "is Block: the server needs a file system")
+            says = f"is Block, and {consumer.name} needs a file system"
+            field = f"{claim.field}.volumeMode"
+            yield Fault(claim.object, field, says, f"{field}: Filesystem in {claim.object}.")
 
 
 @rule(REFUSE, "Let each consumer with volumes be in the stream, with one volume for each claim.")
 def reserved(stack: Stack) -> Iterator[Fault]:
-    """An unreserved volume is taken by any claim of its class; a claimRef without namespace matches none.
+    """An unreserved volume is taken by any claim of its class; one without namespace by none.
 
-    Seen on a cluster: a 1Gi claim of another namespace took it; of two volumes for one claim the bigger won.
+    Seen on a cluster: a 1Gi claim of another namespace took it; of two volumes for one claim one
+    stays unused, and which one is not said.
     """
     owners: dict[tuple[str, str], Object] = {}
     for volume in placed(stack):
-        name, namespace = (volume.object.string("spec", "claimRef", k) for k in ("name", "namespace"))
+        target = volume.object
+        name, namespace = (target.string("spec", "claimRef", k) for k in ("name", "namespace"))
         if not name or not namespace:
-            lacks = "name" if not name else "namespace"
-            says = f"has no {lacks}: any claim may take the volume of {volume.consumer}"
-            fix = f"persistence: {{{volume.consumer}: {{enabled: false}}}} if the stack has no such consumer."
-            if any(c.name == volume.consumer for c in stack.consumers):
-                fix = "One custom resource of this kind in the stream, with metadata.namespace, so that its claims are known."
-            yield Fault(volume.object, "spec.claimRef", says, fix)
+            yield _open(stack, volume, "namespace" if name else "name")
         elif (namespace, name) in owners:
-            says = f"reserves it for {namespace}/{name}, as {owners[namespace, name]} does: only one of them is used"
-            fix = f"persistence: {{{volume.consumer}: {{volumes: [...]}}}} with one volume per pod."
-            yield Fault(volume.object, "spec.claimRef", says, fix)
+            other = owners[namespace, name]
+            says = f"is {namespace}/{name}, as in {other}: only one of them is used"
+            fix = f"persistence: {{{volume.consumer}: {{volumes: [...]}}}} with one entry per pod."
+            yield Fault(target, "spec.claimRef", says, fix)
         else:
-            owners[namespace, name] = volume.object
+            owners[namespace, name] = target
+
+
+def _open(stack: Stack, volume: Placed, lacks: str) -> Fault:
+    says = f"has no {lacks}: any claim may take the volume of {volume.consumer}"
+    found = [c for c in stack.consumers if c.name == volume.consumer]
+    fix = f"persistence: {{{volume.consumer}: {{volumes: []}}}}: the stack has no such consumer."
+    if len(found) > 1:
+        fix = f"One of {' and '.join(map(str, found))} in the stream: whose it is cannot be known."
+    elif found:
+        fix = f"metadata: {{namespace: ...}} in {found[0]}, so that its claims are known."
+    return Fault(volume.object, "spec.claimRef", says, fix)

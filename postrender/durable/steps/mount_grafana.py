@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from durable.document import Path
     from durable.edits import Edit
     from durable.stack import Consumer, Stack
 
 SINGLE_NODE = {"ReadWriteOnce", "ReadWriteOncePod"}
 TEMPLATES = ("spec", "volumeClaimTemplates")
+INSTANCE = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 
 
 def mount_grafana(stack: Stack) -> Iterator[Edit]:
     """Give Grafana a claim, sub-paths in every mount of it, and the strategy Recreate.
 
-    With RollingUpdate the new pod waits for a ReadWriteOnce volume that the old one holds (Multi-Attach),
-    or, on the same node, two Grafanas write one SQLite file.
+    With RollingUpdate the new pod waits for a ReadWriteOnce volume that the old one holds
+    (Multi-Attach), or, on the same node, two Grafanas write one SQLite file.
     """
     for consumer in stack.managed():
         if consumer.facts is not None or consumer.plan is None:
@@ -43,9 +45,10 @@ def mount_grafana(stack: Stack) -> Iterator[Edit]:
 def _is_empty(consumer: Consumer) -> bool:
     """Whether the data volume is one that dies with the pod."""
     volume = pod_volume(consumer.object, consumer.pod, consumer.volume_name)
-    return volume is not None and (
-        "emptyDir" in volume or "ephemeral" in volume or len(volume) == 1
-    )
+    if volume is None:
+        return False
+    # A volume that has a name only is an emptyDir.
+    return "emptyDir" in volume or "ephemeral" in volume or len(volume) == 1
 
 
 def _template(consumer: Consumer) -> int | None:
@@ -66,13 +69,10 @@ def _volume_index(consumer: Consumer) -> int:
 
 def _add_template(stack: Stack, consumer: Consumer) -> Iterator[Edit]:
     assert consumer.plan is not None  # noqa: S101  managed
-    name = consumer.volume_name
+    annotations = keep_annotations(argocd=stack.plan.argocd)
+    metadata = {"name": consumer.volume_name, "annotations": annotations}
     yield from remove(consumer.object, (*consumer.pod, "volumes", str(_volume_index(consumer))))
-    spec = claim_spec(consumer.plan)
-    template = {
-        "metadata": {"name": name, "annotations": keep_annotations(argocd=stack.plan.argocd)},
-        "spec": spec,
-    }
+    template = {"metadata": metadata, "spec": claim_spec(consumer.plan)}
     yield from insert(consumer.object, TEMPLATES, len(consumer.object.items(*TEMPLATES)), template)
 
 
@@ -104,11 +104,7 @@ def _claim(stack: Stack, consumer: Consumer) -> Iterator[Edit]:
 def _claim_document(stack: Stack, consumer: Consumer, name: str) -> dict[str, Any]:
     assert consumer.plan is not None  # noqa: S101  managed
     labels = consumer.object.labels
-    instance = {
-        k: labels[k]
-        for k in ("app.kubernetes.io/name", "app.kubernetes.io/instance")
-        if k in labels
-    }
+    instance = {key: labels[key] for key in INSTANCE if key in labels}
     metadata: dict[str, Any] = {"name": name}
     if consumer.namespace:
         metadata["namespace"] = consumer.namespace
@@ -126,26 +122,25 @@ def _claim_document(stack: Stack, consumer: Consumer, name: str) -> dict[str, An
 
 
 def _sub_paths(consumer: Consumer) -> Iterator[Edit]:
-    """Write the sub-path into every mount of the data volume: one that is left out would see the volume's root."""
-    wanted = consumer.sub_path
+    """Write the sub-path into every mount of the data volume: one without it would see the root."""
+    wanted = consumer.plan.sub_path if consumer.plan else ""
     if not wanted:
         return
+    for path, mount in _mounts(consumer):
+        # A mount elsewhere that has a sub-path of its own keeps it, below ours.
+        own = str(mount.get("subPath") or "") if mount.get("mountPath") != consumer.mount else ""
+        below = own if f"{own}/".startswith(f"{wanted}/") else f"{wanted}/{own}".rstrip("/")
+        yield from set_value(consumer.object, (*path, "subPath"), below)
+
+
+def _mounts(consumer: Consumer) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each mount of the data volume, with its path."""
     for group in ("initContainers", "containers"):
         for n, container in enumerate(consumer.object.items(*consumer.pod, group)):
             mounts = container.get("volumeMounts") or []
             for m, mount in enumerate(mounts if isinstance(mounts, list) else []):
-                if not isinstance(mount, dict) or mount.get("name") != consumer.volume_name:
-                    continue
-                path = (*consumer.pod, group, str(n), "volumeMounts", str(m), "subPath")
-                yield from set_value(consumer.object, path, _joined(wanted, mount, consumer.mount))
-
-
-def _joined(wanted: str, mount: dict[str, Any], data: str) -> str:
-    """A mount elsewhere that has a sub-path of its own keeps it, below ours."""
-    own = str(mount.get("subPath") or "")
-    if mount.get("mountPath") == data or not own or own == wanted or own.startswith(wanted + "/"):
-        return own if own.startswith(wanted + "/") else wanted
-    return f"{wanted}/{own}"
+                if isinstance(mount, dict) and mount.get("name") == consumer.volume_name:
+                    yield (*consumer.pod, group, str(n), "volumeMounts", str(m)), mount
 
 
 def _recreate(consumer: Consumer) -> Iterator[Edit]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from durable import __version__
 from durable.objects import FILENAME
 from durable.scalars import write_block
-from durable.stack import RECORD_LABEL
+from durable.stack import RECORD_LABEL, objects_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,8 +67,6 @@ def _config_map(stack: Stack, data: dict[str, str]) -> dict[str, Any]:
 
 
 def _list_item(stack: Stack) -> Object | None:
-    """An object of a ResourceList, whose list must take the record in: it is the only document."""
-    chunks = stack.stream.chunks
-    if len(chunks) == 1 and chunks[0].kind == "ResourceList":
-        return next((c.object for c in stack.consumers), None)
-    return None
+    """An object of a ResourceList, whose list must take the record in: nothing else is read of it."""
+    lists = (chunk for chunk in stack.stream.chunks if chunk.kind == "ResourceList")
+    return next((item for chunk in lists for item in objects_of(chunk)), None)
