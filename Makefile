@@ -47,7 +47,7 @@ cluster-up: setup ## start the test cluster, and print its KUBECONFIG
 cluster-down: setup ## stop the test cluster, and leave nothing behind
 	@$(py) -m tests.cluster down
 
-e2e: setup ## run the scenarios on the test cluster, or on that of E2E_KUBECONFIG
+e2e: cluster-build ## run the scenarios on the test cluster, or on that of E2E_KUBECONFIG
 	@$(py) -m pytest -m "cluster or e2e" $(ARGS)
 
 ready: lint test ## what must pass before a change is handed in
