@@ -3,7 +3,10 @@
 set -eu
 
 # Its own folder, also through symlinks (helm plugin install makes one).
-self=$0
+case $0 in
+  */*) self=$0 ;;
+  *) self=./$0 ;;
+esac
 while [ -L "$self" ]; do
   link=$(readlink "$self")
   case $link in
@@ -11,10 +14,7 @@ while [ -L "$self" ]; do
     *) self=${self%/*}/$link ;;
   esac
 done
-case $self in
-  */*) here=${self%/*} ;;
-  *) here=. ;;
-esac
+here=${self%/*}
 case $here in
   /*) ;;
   *) here=$PWD/$here ;;
@@ -24,14 +24,25 @@ has_yaml() {
   "$1" -I -c 'import sys, yaml._yaml; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
-# -I: no user site, no PYTHON* variables of somebody else's project. A venv's packages are named by their
-# folder, so that -S may leave out the search for them (a twentieth of a run).
+fail() {
+  printf '%s\n' "$1" >&2
+  # Helm 4 drops stderr; it quotes a separator that it cannot read (see durable/__main__.py).
+  if [ -n "${HELM_PLUGIN_NAME:-}" ]; then
+    printf 'refused: true\n--- %s\n' "$1"
+    exit 0
+  fi
+  exit 2
+}
+
+# -I: no user site, no PYTHON* variables of somebody else's project. A venv's packages are named by
+# their folder, so that -S may leave out the search for them (a twentieth of a run).
 pick_python() {
   flags=-I
   site=
   python=${DURABLE_PYTHON:-}
   if [ -n "$python" ]; then
-    return
+    command -v "$python" >/dev/null 2>&1 && return
+    fail "durable: DURABLE_PYTHON=$python is no program: name a Python 3.11 or newer, or unset it"
   fi
   for venv in "$here/.venv" "$here/../.venv"; do
     python=$venv/bin/python
@@ -48,18 +59,11 @@ pick_python() {
       return
     fi
   done
-  message="durable: no Python 3.11 or newer with PyYAML and libyaml was found: run 'make setup' in the project, or: python3 -m venv '$here/.venv' && '$here/.venv/bin/pip' install -r '$here/requirements.txt'"
-  echo "$message" >&2
-  # Helm 4 drops stderr; it quotes a separator that it cannot read (see durable/__main__.py).
-  if [ -n "${HELM_PLUGIN_NAME:-}" ]; then
-    printf 'refused: true\n--- %s\n' "$message"
-    exit 0
-  fi
-  exit 2
+  fail "durable: no Python 3.11 or newer with PyYAML and libyaml was found: run 'make setup' in the project, or: python3 -m venv '$here/.venv' && '$here/.venv/bin/pip' install -r '$here/requirements.txt'"
 }
 
 pick_python
-exec "$python" $flags -c 'import sys
+exec "$python" "$flags" -c 'import sys
 sys.path[:0] = filter(None, (sys.argv.pop(1), sys.argv.pop(1)))
 from durable.__main__ import run_as_program
 run_as_program()' "$here" "$site" "$@"

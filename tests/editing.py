@@ -251,7 +251,7 @@ def operation(draw: st.DrawFn, value: Any, words: st.SearchStrategy[str]) -> Ope
         if isinstance(there, dict | list) and (op == "add" or path[: len(source)] != source)
     ]
     if op in ("add", "copy", "move") and targets:
-        path = pointer(_entry(draw, *pick(draw, targets), words))
+        path = pointer(_entry(draw, pick(draw, targets), words))
         content = {"value": draw(values(words))} if op == "add" else {"from": pointer(source)}
         return {"op": op, "path": path, **content}
     if op == "remove" and source:
@@ -259,7 +259,8 @@ def operation(draw: st.DrawFn, value: Any, words: st.SearchStrategy[str]) -> Ope
     return {"op": "replace", "path": pointer(source), "value": draw(values(words))}
 
 
-def _entry(draw: st.DrawFn, path: Path, target: Any, words: st.SearchStrategy[str]) -> Path:
+def _entry(draw: st.DrawFn, where: tuple[Path, Any], words: st.SearchStrategy[str]) -> Path:
+    path, target = where
     if isinstance(target, list):
         return (*path, pick(draw, ["-", *map(str, range(len(target) + 1))]))
     known = [*target, "new"]

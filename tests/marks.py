@@ -66,6 +66,7 @@ def entries(text: str, node: yaml.Node) -> list[tuple[str, yaml.Node, Span]]:
 def place(text: str, path: Path) -> Place | None:
     """Return where the node of a path stands, or nothing."""
     node = yaml.compose(text, Loader)
+    assert node is not None
     found = Place(node, None, (node.start_mark.index, content_end(node)))
     for token in path:
         inner = [e for e in entries(text, found.node) if e[0] == token]
@@ -114,7 +115,7 @@ def _removal(text: str, here: Place, path: Path) -> Reach:
         parent = place(text, path[:-1])
         assert parent
         return _replacement(parent)
-    if here.parent.flow_style:
+    if isinstance(here.parent, yaml.CollectionNode) and here.parent.flow_style:
         at = siblings.index(here.entry)
         before = siblings[at - 1][1] if at else here.entry[0]
         after = siblings[at + 1][0] if at + 1 < len(siblings) else here.entry[1]

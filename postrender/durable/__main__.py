@@ -10,7 +10,8 @@ from durable.errors import DurableError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TextIO
 
     from durable.pipeline import PlanFile, Result
     from durable.stream import Stream
@@ -64,69 +65,106 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 def main(arguments: Sequence[str]) -> int:
     """Run one command; give the exit code."""
     gc.disable()  # one pass over the input; a collector would only walk what is needed to the end
-    if {"-h", "--help"} & set(arguments):
-        print(USAGE)
-        return 0
     report = Report("")
     try:
+        if {"-h", "--help"} & set(arguments):
+            _write_stdout([USAGE.encode(), b"\n"])
+            return 0
         options = parse_arguments(arguments)
         report = Report(options.report or os.environ.get("DURABLE_REPORT", ""))
         return RUN[options.command](options, report)
-    except DurableError as error:
-        return report.failure(f"durable: {error}")
-    except RecursionError:
-        return report.failure("durable: the input is nested too deeply to be read")
-    except BrokenPipeError:
+    except (DurableError, RecursionError, ModuleNotFoundError, OSError) as error:
+        return report.failure(f"durable: {_told(error)}")
+
+
+def _told(error: Exception) -> str:
+    """What an error says to a person."""
+    if isinstance(error, RecursionError):
+        return "the input is nested too deeply to be read"
+    if isinstance(error, ModuleNotFoundError):
+        return MISSING.format(sys.executable, error.name)
+    if isinstance(error, BrokenPipeError):
         # Whoever read stdout is gone; what was not read is not our output any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return report.failure(
-            "durable: stdout was closed before everything was written: nothing can be relied on"
-        )
-    except OSError as error:
-        return report.failure(f"durable: {error.filename or 'stdin or stdout'}: {error.strerror}")
+        return "stdout was closed before everything was written: nothing can be relied on"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'stdin or stdout'}: {error.strerror}"
+    return str(error)
+
+
+MISSING = (
+    "{} cannot import {}: take a Python that has PyYAML with libyaml "
+    "(pip install -r requirements.txt in the post-renderer's folder), or unset DURABLE_PYTHON"
+)
 
 
 class Report:
-    """Where messages go: stderr, a file, and a descriptor, since Helm shows stderr in one case of four."""
+    """Where messages go: stderr, a file, a descriptor; Helm shows stderr in one case of four."""
 
     def __init__(self, path: str) -> None:
+        self.path = ""
+        if path:
+            _append_to(path).close()  # a report that cannot be written is told before any work
         self.path = path
 
     def write(self, text: str) -> None:
         """Say it on every road."""
         line = text.rstrip("\n") + "\n"
-        if sys.stderr is not None:
-            sys.stderr.write(line)
-            sys.stderr.flush()
+        _say(line)
         if self.path:
-            with open(self.path, "a", encoding="utf-8") as file:  # noqa: PTH123  pathlib is a slow import
+            with _append_to(self.path) as file:
                 file.write(line)
         descriptor = os.environ.get("DURABLE_REPORT_FD", "")
-        if descriptor.isdigit() and int(descriptor) > 2:  # noqa: PLR2004  0 to 2 are spoken for
-            try:
-                os.write(int(descriptor), line.encode())
-            except OSError:
-                sys.stderr.write(
-                    f"durable: DURABLE_REPORT_FD={descriptor} is not open for writing\n"
-                )
+        if descriptor:
+            _write_descriptor(descriptor, line)
 
     def failure(self, text: str) -> int:
         """Say why the run cannot go on; exit code 2 (under Helm 4 see refuse_in_stream)."""
         try:
             self.write(text)
-        except OSError as error:
-            sys.stderr.write(f"durable: the report {self.path}: {error.strerror}\n")
+        except (OSError, UsageError) as error:
+            _say(f"durable: {error}\n")
         if os.environ.get("HELM_PLUGIN_NAME"):
-            return refuse_in_stream(" ".join(text.split()))
+            return refuse_in_stream(text)
         return 2
 
 
-def refuse_in_stream(text: str) -> int:
-    """Make Helm 4 show our text: it drops a plugin's stderr, but quotes a document separator it cannot read.
+def _append_to(path: str) -> TextIO:
+    try:
+        # What is no UTF-8 in a file's name is written as escapes.
+        return open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123  pathlib is slow
+    except OSError as error:
+        raise UsageError(f"the report {path} cannot be written: {error.strerror}") from None
 
-    Seen on 4.3.1: ``error parsing YAML: invalid document separator: --- <our text>``; nothing is applied.
+
+def _say(line: str) -> None:
+    """Write to stderr if it is open: a message that nobody can read must not hide the exit code."""
+    try:
+        sys.stderr.write(line)
+        sys.stderr.flush()
+    except (OSError, AttributeError):
+        return
+
+
+def _write_descriptor(descriptor: str, line: str) -> None:
+    free = descriptor.isdecimal() and int(descriptor) > 2  # noqa: PLR2004  0 to 2 are spoken for
+    try:
+        os.write(int(descriptor) if free else -1, line.encode(errors="backslashreplace"))
+    except OSError:
+        _say(f"durable: DURABLE_REPORT_FD={descriptor} is not a descriptor open for writing\n")
+
+
+def refuse_in_stream(text: str) -> int:
+    """Make Helm 4 show our text: it drops a plugin's stderr, but quotes a separator it cannot read.
+
+    Seen on 4.3.1: ``error parsing YAML: invalid document separator: --- <our text>``; nothing is
+    applied.
     """
-    _write_stdout([f"refused: true\n--- {text}\n".encode()])
+    line = " ".join(text.split())
+    try:
+        _write_stdout([f"refused: true\n--- {line}\n".encode(errors="backslashreplace")])
+    except (OSError, UsageError):
+        return 2
     return 0
 
 
@@ -141,19 +179,22 @@ def _read_stdin() -> bytes:
 def _read_plan(path: str) -> PlanFile | None:
     if not path:
         return None
-    from durable.pipeline import PlanFile  # noqa: PLC0415  after the arguments are known to be right
+    from durable.pipeline import PlanFile  # after the arguments are known to be right
 
-    with open(path, "rb") as file:  # noqa: PTH123  pathlib is a slow import
-        data = file.read()
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  pathlib is a slow import
+            data = file.read()
+    except OSError as error:
+        raise UsageError(f"the plan {path} cannot be read: {error.strerror}") from None
     try:
         return PlanFile(path, data.decode())
     except UnicodeDecodeError:
-        raise UsageError(f"{path}: the plan is not UTF-8") from None
+        raise UsageError(f"the plan {path} is not UTF-8") from None
 
 
 def _run(options: Options, report: Report) -> tuple[Stream, Result] | None:
     """Read stdin and run the pipeline; None for an empty stdin."""
-    from durable import pipeline, stream  # noqa: PLC0415  YAML is loaded only where a stream is read
+    from durable import pipeline, stream  # YAML is loaded only where a stream is read
 
     plan_file = _read_plan(options.plan)
     data = _read_stdin()
@@ -175,7 +216,7 @@ def render(options: Options, report: Report) -> int:
     for finding in result.findings:
         report.write(finding.text())
     if any(chunk.kind == "ResourceList" for chunk in stream.chunks):
-        from durable import krm  # noqa: PLC0415  not for Helm
+        from durable import krm  # not for Helm
 
         if krm.is_resource_list(stream):
             answer = krm.answered(stream, result.findings, refused=result.refused)
@@ -202,7 +243,7 @@ def _refused(result: Result, report: Report) -> int:
 
 def check(options: Options, report: Report) -> int:
     """Print the findings."""
-    from durable.listing import findings_text  # noqa: PLC0415  not for render
+    from durable.listing import findings_text  # not for render
 
     ran = _run(options, report)
     if ran is None:
@@ -213,7 +254,7 @@ def check(options: Options, report: Report) -> int:
 
 def explain(options: Options, report: Report) -> int:
     """Print each edit, object by object."""
-    from durable.listing import edits_text  # noqa: PLC0415  not for render
+    from durable.listing import edits_text  # not for render
 
     ran = _run(options, report)
     if ran is None:
@@ -224,8 +265,8 @@ def explain(options: Options, report: Report) -> int:
 
 def rules(options: Options, _report: Report) -> int:
     """Print every rule."""
-    from durable import pipeline  # noqa: F401, PLC0415  registers the rules
-    from durable.listing import rules_text  # noqa: PLC0415  not for render
+    from durable import pipeline  # noqa: F401  registers the rules
+    from durable.listing import rules_text  # not for render
 
     _write_stdout([rules_text(options.format).encode()])
     return 0
@@ -239,17 +280,21 @@ RUN: dict[str, Callable[[Options, Report], int]] = {
 }
 
 
-def _write_stdout(pieces: object) -> None:
+def _write_stdout(pieces: Iterable[bytes | memoryview]) -> None:
     if sys.stdout is None:
-        raise UsageError("stdout is closed")
-    sys.stdout.buffer.writelines(pieces)  # type: ignore[arg-type]
+        raise UsageError("stdout is closed: redirect it to a file or a pipe")
+    sys.stdout.buffer.writelines(pieces)
     sys.stdout.buffer.flush()
 
 
 def run_as_program() -> None:
     """Leave without tearing down the interpreter: that takes longer than reading the stream."""
-    code = main(sys.argv[1:])
-    sys.stderr.flush()
+    try:
+        code = main(sys.argv[1:])
+    except Exception:  # noqa: BLE001  exit code 1 is a rule's; Helm 4 must be told of a defect too
+        from traceback import format_exc
+
+        code = Report("").failure(f"durable: a defect of the post-renderer: {format_exc()}")
     os._exit(code)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from durable import nodes, splice
 from durable.errors import DocumentError
-from durable.pattern import pattern
+from durable.patch import index_of, patched, pointer, same, tokens, value_at
 from durable.record import record
 from durable.splice import Slot
 
@@ -15,36 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from durable.nodes import Node
+    from durable.patch import Operation, Path
     from durable.splice import Splice
-
-    Path = tuple[str, ...]
-    Operation = dict[str, Any]
-
-INDEX = pattern(r"0|[1-9][0-9]*", re.ASCII)
-OPERATIONS = {
-    "add": {"value"},
-    "remove": set(),
-    "replace": {"value"},
-    "test": {"value"},
-    "move": {"from"},
-    "copy": {"from"},
-}
-
-
-def pointer(path: Path) -> str:
-    """Write a path as an RFC 6901 pointer."""
-    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in path)
-
-
-def tokens(text: str) -> Path:
-    """Read an RFC 6901 pointer; raises DocumentError where it is none."""
-    if text and not text.startswith("/"):
-        raise DocumentError(f"{text!r} is no JSON pointer: it starts with '/'")
-    if re.search(r"~(?![01])", text):
-        raise DocumentError(
-            f"{text!r} is no JSON pointer: '~' is written '~0', '/' inside a key '~1'"
-        )
-    return tuple(t.replace("~1", "/").replace("~0", "~") for t in text.split("/")[1:])
 
 
 @record
@@ -102,7 +72,7 @@ class Document:
 
     def _verify(self, before: Any, operation: Operation) -> None:
         """Refuse a text that says more or less than the operation: no value changes silently."""
-        if self.value != _patched(before, operation):
+        if self.value != patched(before, operation):
             raise DocumentError(
                 f"{operation['op']} {operation['path'] or 'of the document'}: "
                 "the text around it forbids the edit; write it in a simpler form"
@@ -111,10 +81,8 @@ class Document:
     def _refuse_uneditable(self) -> None:
         twice = self.tree.duplicate_key()
         if twice:
-            msg = (
-                f"line {twice[1] + 1}: the key {twice[0]!r} stands twice in one mapping: remove one"
-            )
-            raise DocumentError(msg)
+            says = f"the key {twice[0]!r} stands twice in one mapping: remove one"
+            raise DocumentError(says, twice[1] + 1)
         if self.tree.recursive:
             raise DocumentError(
                 f"the anchor &{self.tree.recursive} holds itself: write the value out"
@@ -170,14 +138,27 @@ class Document:
             self._splice(splice.insert_pair(self.text, parent.slot, parent.node, last, value))
             return
         size = len(target.items)
-        index = size if last == "-" else _index(last, size + 1, path)
+        index = size if last == "-" else index_of(last, size + 1, path)
         if index == size:
             self._close_open_scalar(path[:-1])
             parent = self._collection(path[:-1])
         self._splice(splice.insert_item(self.text, parent.slot, parent.node, index, value))
 
+    @property
+    def open_ended(self) -> bool:
+        """Whether a block scalar ends the text without a line break, and would gain one."""
+        root = self.tree.root
+        return root is not None and splice.open_ended(self.text, root) is not None
+
+    def end_line(self) -> None:
+        """End the text with a line break; a block scalar that ends it keeps its value."""
+        if self.open_ended:
+            self._close_open_scalar(())
+        self._write(self.text + splice.newline_of(self.text))
+        self.edited = True
+
     def _close_open_scalar(self, path: Path) -> None:
-        change = splice.open_ended(self.text, self._collection(path).node)
+        change = splice.open_ended(self.text, self._find(path).node)
         if change:
             self._splice(change)
 
@@ -200,27 +181,30 @@ class Document:
         parent = self._collection(path[:-1])
         target, last = parent.node, path[-1]
         if target.kind == "seq":
-            index = _index(last, len(target.items), path)
+            index = index_of(last, len(target.items), path)
             self._refuse_shared(target.items[index], path)
             self._splice(splice.remove_item(self.text, parent.slot, target, index))
             return
-        pair = target.find(last)
-        if pair is None:
-            reason = (
-                "comes from a merge key (<<)"
-                if _from_merge(target, last) is not None
-                else "does not exist"
-            )
-            raise DocumentError(f"{pointer(path)} {reason}: it cannot be removed")
-        if _from_merge(target, last) is not None:
-            raise DocumentError(
-                f"{pointer(path)} stands before a merge key (<<) that has it too: "
-                "it cannot be removed"
-            )
-        self._refuse_shared(pair[1], path)
-        self._refuse_shared(pair[0], path)
-        index = next(i for i, p in enumerate(target.pairs) if p[0] is pair[0])
+        index = self._removable(target, path)
         self._splice(splice.remove_pair(self.text, parent.slot, target, index))
+
+    def _removable(self, target: Node, path: Path) -> int:
+        """The place of a mapping's entry, which no alias and no merge key has a part in."""
+        index = _pair_index(target, path[-1])
+        merged = _from_merge(target, path[-1]) is not None
+        if merged:
+            how = "comes from" if index is None else "stands beside"
+            says = f"{pointer(path)} {how} a merge key (<<): it cannot be removed"
+            raise DocumentError(says, target.line + 1)
+        if index is None:
+            raise DocumentError(f"{pointer(path)} does not exist: it cannot be removed")
+        for node in target.pairs[index]:
+            self._refuse_shared(node, path)
+        return index
+
+    def line_of(self, path: Path) -> int:
+        """The line of a value, from 1."""
+        return self._look(path).line + 1
 
     def _look(self, path: Path) -> Node:
         """Find a node to read it: through aliases and merge keys."""
@@ -228,7 +212,7 @@ class Document:
         for depth, token in enumerate(path, 1):
             node = node.items[0] if node.kind == "alias" else node
             if node.kind == "seq":
-                node = node.items[_index(token, len(node.items), path[:depth])]
+                node = node.items[index_of(token, len(node.items), path[:depth])]
                 continue
             pair = node.find(token)
             found = pair[1] if pair else _from_merge(node, token)
@@ -238,11 +222,12 @@ class Document:
         return node
 
     def _collection(self, path: Path) -> Place:
-        """Find a collection that may be edited: not through an alias, not inside a shared anchor."""
+        """Find a collection that may be edited: not by an alias, not inside a shared anchor."""
         place = self._find(path)
         self._refuse_alias(place.node, path)
         if place.node.kind not in ("map", "seq"):
-            raise DocumentError(f"{pointer(path) or 'the document'} is no mapping or list")
+            says = f"{pointer(path) or 'the document'} is no mapping or list"
+            raise DocumentError(says, place.node.line + 1)
         return place
 
     def _find(self, path: Path) -> Place:
@@ -262,12 +247,11 @@ class Document:
         """Refuse to walk into what stands in two places: an edit there would change both."""
         shared = node.kind == "alias" or id(node) in self.tree.aliased
         if shared:
-            name = node.anchor
-            msg = (
-                f"line {node.line + 1}: {pointer(path)} is shared by the anchor &{name}: "
-                "an edit would change every alias of it; write the value out"
+            raise DocumentError(
+                f"{pointer(path)} is shared by the anchor &{node.anchor}: "
+                "an edit would change every alias of it; write the value out",
+                node.line + 1,
             )
-            raise DocumentError(msg)
 
     def _refuse_shared(self, node: Node, path: Path) -> None:
         """Refuse to drop an anchor that an alias elsewhere needs."""
@@ -275,11 +259,11 @@ class Document:
         while stack:
             inner = stack.pop()
             if id(inner) in self.tree.aliased and inner.kind != "alias":
-                msg = (
-                    f"line {inner.line + 1}: {pointer(path)} holds the anchor &{inner.anchor}, which an alias uses: "
-                    "write the value out at the alias"
+                raise DocumentError(
+                    f"{pointer(path)} holds the anchor &{inner.anchor}, which an alias uses: "
+                    "write the value out at the alias",
+                    inner.line + 1,
                 )
-                raise DocumentError(msg)
             if inner.kind != "alias":
                 stack += inner.items
                 stack += [n for pair in inner.pairs for n in pair]
@@ -287,16 +271,20 @@ class Document:
 
 def _child(node: Node, token: str, path: Path) -> Place | None:
     if node.kind == "seq":
-        index = _index(token, len(node.items), path)
+        index = index_of(token, len(node.items), path)
         return Place(Slot(node, index), node.items[index])
-    pair = node.find(token)
-    if pair is not None:
-        index = next(i for i, p in enumerate(node.pairs) if p[0] is pair[0])
-        return Place(Slot(node, index), pair[1])
-    merged = _from_merge(node, token)
-    if merged is not None:
-        raise DocumentError(f"{pointer(path)} comes from a merge key (<<): write the value out")
+    found = _pair_index(node, token)
+    if found is not None:
+        return Place(Slot(node, found), node.pairs[found][1])
+    if _from_merge(node, token) is not None:
+        says = f"{pointer(path)} comes from a merge key (<<): write the value out"
+        raise DocumentError(says, node.line + 1)
     return None
+
+
+def _pair_index(node: Node, key: str) -> int | None:
+    pair = node.find(key)
+    return None if pair is None else next(i for i, p in enumerate(node.pairs) if p is pair)
 
 
 def _from_merge(node: Node, key: str) -> Node | None:
@@ -305,86 +293,3 @@ def _from_merge(node: Node, key: str) -> Node | None:
         if pair:
             return pair[1]
     return None
-
-
-def _index(token: str, size: int, path: Path) -> int:
-    if not INDEX.fullmatch(token):
-        raise DocumentError(f"{pointer(path)}: {token!r} is no index of a list")
-    index = int(token)
-    if index >= size:
-        raise DocumentError(f"{pointer(path)} does not exist: the list has {size} items")
-    return index
-
-
-def value_at(value: Any, path: Path) -> Any:
-    """Give what plain data holds at a path; raises DocumentError where there is nothing."""
-    for depth, token in enumerate(path, 1):
-        if isinstance(value, list):
-            value = value[_index(token, len(value), path[:depth])]
-        elif isinstance(value, dict) and token in value:
-            value = value[token]
-        else:
-            raise DocumentError(f"{pointer(path[:depth])} does not exist")
-    return value
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are the same to JSON: 1 is 1.0, but not true."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other and isinstance(one, bool) == isinstance(other, bool))
-
-
-def _patched(value: Any, operation: Operation) -> Any:
-    """Apply one operation, which the editor could carry out, to plain data."""
-    name, path = operation["op"], tokens(operation["path"])
-    if name == "test":
-        return value
-    new = operation.get("value")
-    if name in ("move", "copy"):
-        source = tokens(operation["from"])
-        if name == "move" and path == source:
-            return value
-        new = value_at(value, source)
-        value = _changed(value, source, "remove") if name == "move" else value
-        name = "add"
-    return _changed(value, path, name, new)
-
-
-def _changed(value: Any, path: Path, name: str, new: Any = None) -> Any:
-    """Copy plain data with one place changed; only what is on the way there is copied."""
-    if not path:
-        return new
-    copied: Any = value.copy()
-    key: Any = path[0]
-    if isinstance(value, list):
-        key = len(value) if key == "-" else int(key)
-        if name == "add" and len(path) == 1:
-            copied.insert(key, new)
-            return copied
-    if len(path) > 1:
-        copied[key] = _changed(value[key], path[1:], name, new)
-    elif name == "remove":
-        del copied[key]
-    else:
-        copied[key] = new
-    return copied
-
-
-def check_operations(patch: Any, path: str) -> None:
-    """Raise DocumentError, with the path of what is wrong, where ``patch`` is no RFC 6902 document."""
-    if not isinstance(patch, list):
-        raise DocumentError(f"{path} must be a list of operations")
-    for number, operation in enumerate(patch):
-        where = f"{path}[{number}]"
-        if not isinstance(operation, dict) or operation.get("op") not in OPERATIONS:
-            raise DocumentError(f"{where}.op must be one of {', '.join(OPERATIONS)}")
-        for member in {"path"} | OPERATIONS[operation["op"]]:
-            if member not in operation:
-                raise DocumentError(f"{where}.{member} is missing")
-        for member in {"path", "from"} & operation.keys():
-            if not isinstance(operation[member], str):
-                raise DocumentError(f"{where}.{member} must be a string")
-            tokens(operation[member])

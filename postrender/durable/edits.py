@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable.document import pointer
+from durable.patch import pointer
 from durable.record import record
 
 TYPE_CHECKING = False
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from durable.document import Operation, Path
     from durable.objects import Object
+    from durable.patch import Operation, Path
 
 
 @record

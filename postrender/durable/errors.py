@@ -19,7 +19,12 @@ class StreamError(DurableError):
 
 
 class DocumentError(DurableError):
-    """A document cannot be read or edited; the text names it, the line and the cure."""
+    """A document cannot be read or edited; ``line`` counts from 1 in its text, 0 is no line."""
+
+    def __init__(self, says: str, line: int = 0) -> None:
+        super().__init__(f"line {line}: {says}" if line else says)
+        self.says = says
+        self.line = line
 
 
 class PlanError(DurableError):

@@ -38,6 +38,7 @@ BLANK = "[ \t\r\n\x85\u2028\u2029]"
 COMMENT = "#[^\r\n\x85\u2028\u2029]*"
 # Between tokens: blanks, line breaks and comments.
 GAP = pattern(f"(?:{BLANK}|(?<!{BLANK.replace('[', '[^')}){COMMENT})*")
+SECOND = "content behind an end mark '...' or a directive: start a new document with a line '---'"
 # The value is the text itself, or what the text would be without quotes.
 TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 RESOLVED_TAGS = tuple(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
@@ -86,7 +87,7 @@ class Node:
         return self.kind == "scalar" and self.style in ("|", ">")
 
     def last(self) -> Node:
-        """The scalar, alias or flow collection that ends a block collection; else the node itself."""
+        """The scalar, alias or flow collection that ends a block; of others the node itself."""
         node = self
         while not node.flow and (node.pairs or node.kind == "seq"):
             node = node.pairs[-1][1] if node.pairs else node.items[-1]
@@ -99,7 +100,7 @@ class Node:
     def find(self, key: str) -> tuple[Node, Node] | None:
         """The last pair with this key (as goyaml has it), not looking through merge keys."""
         for pair in reversed(self.pairs):
-            if pair[0].kind == "scalar" and pair[0].text == key:
+            if pair[0].text == key and pair[0].kind == "scalar" and not pair[0].is_merge():
                 return pair
         return None
 
@@ -163,14 +164,20 @@ def parse(text: str) -> Tree:
     parser = CParser(text)
     try:
         return _Builder(text).build(parser)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise DocumentError(f"line {line}: {error.problem or error.context}") from None
     except YAMLError as error:
-        raise DocumentError(f"line 1: {str(error).splitlines()[0]}") from None
+        raise not_yaml(error) from None
     finally:
         parser.dispose()
+
+
+def not_yaml(error: YAMLError) -> DocumentError:
+    """Give libyaml's error, with its line, as one of ours."""
+    if not isinstance(error, MarkedYAMLError):
+        return DocumentError(f"not YAML: {str(error).splitlines()[0]}", 1)
+    mark = error.problem_mark or error.context_mark
+    problem = error.problem or error.context or "it cannot be read"
+    says = SECOND if "<document start>" in problem else f"not YAML: {problem}"
+    return DocumentError(says, mark.line + 1 if mark else 1)
 
 
 class _Builder:
@@ -184,7 +191,7 @@ class _Builder:
         self.documents = 0
         self.recursive: str | None = None
 
-    def build(self, parser: Any) -> Tree:
+    def build(self, parser: Any) -> Tree:  # noqa: C901  the innermost loop: a call costs as much
         top: list[Node] = []
         children = top
         get = parser.get_event
@@ -254,20 +261,15 @@ class _Builder:
 
 def _refuse_second(event: Any, documents: int) -> None:
     if documents > 1:
-        line = event.start_mark.line + 1
-        raise DocumentError(
-            f"line {line}: content after the document's end mark '...': "
-            "start a new document with '---'"
-        )
+        raise DocumentError(SECOND, event.start_mark.line + 1)
 
 
 def _target(event: Any, anchors: dict[str, Node]) -> Node:
     target = anchors.get(event.anchor)
     if target is None:
-        line = event.start_mark.line + 1
         raise DocumentError(
-            f"line {line}: the alias *{event.anchor} has no anchor in this document: "
-            "write the value out"
+            f"the alias *{event.anchor} has no anchor in this document: write the value out",
+            event.start_mark.line + 1,
         )
     return target
 
@@ -334,6 +336,5 @@ class _Values:
             return node.text
         value = resolve(node.text) if node.tag in RESOLVED_TAGS else node.text
         if self.verbatim and isinstance(value, str):
-            line = node.line + 1
-            raise DocumentError(f"line {line}: a value with the tag {node.tag} cannot be copied")
+            raise DocumentError(f"a value with the tag {node.tag} cannot be copied", node.line + 1)
         return value

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
-from durable.document import pointer
 from durable.errors import DocumentError
+from durable.patch import pointer
 from durable.pattern import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from durable.document import Document, Operation, Path
+    from durable.document import Document
+    from durable.patch import Operation, Path
     from durable.stream import Chunk
 
 TYPES = {
@@ -23,17 +24,16 @@ TYPES = {
     bool: "true or false",
 }
 SOURCE = pattern(r"^# Source: (\S+)", re.MULTILINE)
-FILENAME = (
-    "postrenderer.helm.sh/postrender-filename"  # Helm 4 writes it into each document it sends
-)
+# Helm 4 writes it into each document that it sends.
+FILENAME = "postrenderer.helm.sh/postrender-filename"
 HOOK = "helm.sh/hook"
 
 
 class Object:
     """An object by its place: a document and the path of the object in it.
 
-    The readers give an empty value for what is absent or null, and raise DocumentError, naming object
-    and field, for what has the wrong type.
+    The readers give an empty value for what is absent or null, and raise DocumentError, naming
+    object and field, for what has the wrong type.
     """
 
     __slots__ = ("base", "chunk", "document")
@@ -46,7 +46,7 @@ class Object:
     @property
     def value(self) -> dict[str, Any]:
         """The object as plain data; not to be changed by the reader."""
-        value = self.document.value
+        value: Any = self.document.value
         for token in self.base:
             value = value[int(token)] if isinstance(value, list) else value[token]
         if not isinstance(value, dict):
@@ -116,7 +116,15 @@ class Object:
         """The error for a field of the wrong type."""
         is_a = next((text for t, text in TYPES.items() if type(value) is t), repr(value))
         field = ".".join(path) or "the document"
-        return DocumentError(f"{self}: {field} is {is_a}, it must be {TYPES[kind]}")
+        line = self.document.line_of((*self.base, *path))
+        return self.placed(DocumentError(f"{field} is {is_a}, it must be {TYPES[kind]}", line))
+
+    def placed(self, error: DocumentError) -> DocumentError:
+        """The error with the object's name and its place in the stream."""
+        if self.chunk is None or not self.chunk.owns(self.document):
+            return DocumentError(f"{self}: {error}")
+        place = self.chunk.placed(error)
+        return DocumentError(f"{self}: {place}" if self.base else place)
 
     @property
     def kind(self) -> str:
@@ -158,17 +166,18 @@ class Object:
         return str(told) if told is not None else found[1] if found else ""
 
     def apply(self, operations: list[Operation]) -> None:
-        """Apply a JSON Patch whose paths start at the object; raises DocumentError, naming the object."""
+        """Apply a JSON Patch whose paths start at the object; a DocumentError names the object."""
         prefix = pointer(self.base)
         moved = [o | {m: prefix + o[m] for m in ("path", "from") if m in o} for o in operations]
         try:
             self.document.apply(moved)
         except DocumentError as error:
-            raise DocumentError(f"{self}: {error}") from None
+            raise self.placed(error) from None
 
     def __str__(self) -> str:
         """Kind, namespace and name as kubectl's users write them."""
         value = self.value
-        metadata = value.get("metadata") if isinstance(value.get("metadata"), dict) else {}
-        place = "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key))
+        metadata = value.get("metadata")
+        names: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
+        place = "/".join(str(names[key]) for key in ("namespace", "name") if names.get(key))
         return f"{value.get('kind')} {place}"

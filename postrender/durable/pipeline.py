@@ -173,7 +173,7 @@ def _file_value(plan_file: PlanFile) -> object:
     try:
         value = document.value
     except DocumentError as error:
-        raise PlanError(f"{plan_file.name}: not YAML: {error}") from None
+        raise PlanError(f"{plan_file.name}: {error}") from None
     _refuse_duplicate(document, plan_file.name)
     return value
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from durable.document import check_operations
 from durable.errors import DocumentError, PlanError
+from durable.patch import check_operations
 from durable.quantity import parse_quantity, parse_retention_size
 from durable.record import record
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 else:
 
-    def record(cls):
-        """Give a class a constructor from its annotations, equality, a text form, and no way to be changed."""
+    def record(cls: Any) -> Any:
+        """Give a class a constructor from its annotations, equality, a text form, no setters."""
         names = tuple(cls.__annotations__)
         defaults = {name: vars(cls)[name] for name in names if name in vars(cls)}
 
-        def init(self, *args, **fields):
+        def init(self: Any, *args: Any, **fields: Any) -> None:
             values = defaults | dict(zip(names, args, strict=False)) | fields
             if len(args) > len(names) or values.keys() != set(names):
                 wrong = sorted(values.keys() ^ set(names))
@@ -43,7 +43,7 @@ else:
         )
         return cls
 
-    def _frozen(self, name, _value):
+    def _frozen(self: Any, name: str, _value: Any) -> None:
         raise AttributeError(f"{type(self).__name__}.{name} cannot be changed")
 
 

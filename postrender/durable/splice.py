@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PROPERTY = pattern("[^ \t\r\n\x85\u2028\u2029]+")
 # What ends the line of a value: blanks, perhaps a comment.
-LINE_REST = pattern(rf"[ \t]*(?:(?<=[ \t]){COMMENT})?(?:{BREAK}|$)")
+LINE_REST = pattern(rf"[ \t]*(?:{COMMENT})?(?:{BREAK}|$)")
 BLANK_REST = pattern(rf"[ \t]*(?:{BREAK}|$)")
 BLANK_LINES = pattern(rf"(?:[ \t]*{BREAK})*")
 # An indented comment on a line of its own: text, if a block scalar stood before it.
@@ -108,9 +108,8 @@ def _head_end(text: str, slot: Slot) -> int:
     colon = skip_gap(text, key.content_end())
     if text.startswith(":", colon):
         return colon + 1
-    raise DocumentError(
-        f"line {key.line + 1}: the key {key.text!r} has no ':': write it as 'key: value'"
-    )
+    says = f"the key {key.text!r} has no ':': write it as 'key: value'"
+    raise DocumentError(says, key.line + 1)
 
 
 def _block_body(text: str, parent: Node, value: Any, end: int) -> str:
@@ -194,8 +193,8 @@ def _is_bare(text: str, slot: Slot, target: Node) -> bool:
 def _insert_flow(text: str, target: Node, items: Sequence[Node], index: int, entry: str) -> Splice:
     if text[target.start] not in "{[&!":
         raise DocumentError(
-            f"line {target.line + 1}: a mapping without braces inside a list cannot be edited: "
-            "write {key: value}"
+            "a mapping without braces inside a list cannot be edited: write {key: value}",
+            target.line + 1,
         )
     if not items:
         brace = _behind_properties(text, target) + 1
@@ -223,7 +222,7 @@ def _line_end(text: str, end: int) -> int:
     rest = LINE_REST.match(text, end)
     if rest is None:
         line = text.count("\n", 0, end) + 1
-        raise DocumentError(f"line {line}: something follows the value without a blank between")
+        raise DocumentError("something follows the value on its line", line)
     return rest.end()
 
 

@@ -280,7 +280,7 @@ def objects_of(chunk: Chunk) -> Iterator[Object]:
             return
         items = document.value.get("items")
     except DocumentError as error:
-        raise DocumentError(f"{chunk.label()}: {error}") from None
+        raise DocumentError(chunk.placed(error)) from None
     if items is None:
         return
     if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):

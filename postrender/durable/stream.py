@@ -1,31 +1,42 @@
 """Bytes to documents and back; a document that nobody edits keeps its bytes.
 
-Nothing is parsed into nodes here: kinds are peeked, and libyaml is only asked whether a document is YAML at all.
+Nothing is parsed into nodes here: kinds are peeked, and libyaml is only asked whether a document
+is YAML at all.
 """
 
 from __future__ import annotations
 
 import re
 
+from durable import nodes
 from durable.document import Document
 from durable.errors import DocumentError, StreamError
-from durable.libyaml import CParser, MarkedYAMLError, YAMLError
+from durable.libyaml import CParser, YAMLError
 from durable.pattern import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LINE_BREAK = b"\n"
 BOM = b"\xef\xbb\xbf"
+WIDE = (b"\xff\xfe", b"\xfe\xff")  # how UTF-16 and UTF-32 begin
 KIND = pattern(rb"""^kind:[ \t]*["']?([A-Za-z]+)["']?[ \t]*(?:#.*)?\r?$""", re.MULTILINE)
 NAME = pattern(
     rb"""^metadata:[ \t]*\r?\n(?:[ \t#-].*\n)*?[ \t]+name:[ \t]*["']?([^\s"'#]+)""", re.MULTILINE
 )
-CONTENT = pattern(rb"[A-Za-z{\[\"']")
+# A separator that text is glued to: a key to YAML, two documents to Helm.
+GLUED = pattern(rb"(?:\xef\xbb\xbf)?---[A-Za-z{\[\"']")
+GLUED_SAYS = "stdin, line {}: '---' must be followed by a line break, not by text: split the line"
+# A document that holds nothing: Helm and kubectl pass it over.
+NULLS = ("", "~", "null", "Null", "NULL")
+# libyaml's words, and what they ask for.
+CURES = (
+    ("<document start>", "; the document has ended before: put a line '---' in front of this"),
+    ("control characters", "; take the character out, or write it as an escape in double quotes"),
+)
 # What stands before the blank before an alias.
 BEFORE_ALIAS = (b":", b"-", b",", b"[")
-# Upstream's own files of hundreds of kilobytes each: their kind is peeked, their text is passed on unread.
+# Upstream's own files, hundreds of kilobytes each: their text is passed on unread.
 UNREAD = "CustomResourceDefinition"
 
 
@@ -68,11 +79,28 @@ class Chunk:
         """The stream's line number of a line of this document (both from 1)."""
         return self.data.count(b"\n", 0, self.start) + inner
 
+    def owns(self, document: Document) -> bool:
+        """Whether the document stands in the stream here (and was not added beside it)."""
+        return document is self._document
+
+    def placed(self, error: DocumentError) -> str:
+        """The text of an error in this document, its line counted in the stream."""
+        line = f"line {self.line(error.line)}: " if error.line else ""
+        return f"{self.label()}: {line}{error.says}"
+
     def label(self) -> str:
         """Kind, name and place, for a message."""
-        name = NAME.search(self.data, self.start, self.end)
-        what = " ".join(filter(None, [self.kind, name[1].decode(errors="replace") if name else ""]))
+        what = " ".join(filter(None, (self.kind, self._name())))
         return f"document {self.number} ({what or 'no kind'}, line {self.line()})"
+
+    def _name(self) -> str:
+        peeked = NAME.search(self.data, self.start, self.end)
+        if peeked:
+            return peeked[1].decode(errors="replace")
+        try:  # in flow style
+            return str(self.document.value["metadata"]["name"])
+        except (DocumentError, LookupError, TypeError):
+            return ""
 
     def encoded(self) -> bytes:
         """The document's bytes, edited or not."""
@@ -88,9 +116,8 @@ class Stream:
     def __init__(self, data: bytes, chunks: list[Chunk]) -> None:
         self.data = data
         self.chunks = chunks
-        self.added: dict[
-            int, list[Document]
-        ] = {}  # chunk number -> documents that go before it (0: at the end)
+        # Chunk number -> documents that go before it (0: at the end).
+        self.added: dict[int, list[Document]] = {}
 
     def add_before(self, chunk: Chunk | None, text: str) -> Document:
         """Put a new document before a chunk, or at the end of the stream."""
@@ -100,6 +127,10 @@ class Stream:
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         """The stream's bytes; runs of untouched documents come as one view of the input."""
+        self._end_last_line()
+        return self._pieces()
+
+    def _pieces(self) -> Iterator[bytes | memoryview]:
         view = memoryview(self.data)
         clean = 0
         for chunk in self.chunks:
@@ -107,43 +138,51 @@ class Stream:
             if not before and not chunk.edited:
                 continue
             yield view[clean : chunk.start]
-            for document in before or ():
-                yield document.text.encode()
-            yield from _separated(chunk, self, after_added=bool(before))
+            yield from _with_added(chunk, before or [], first=chunk is self.chunks[0])
             clean = chunk.end
         yield view[clean:]
-        yield from self._tail()
-
-    def _tail(self) -> Iterator[bytes]:
-        last = self.chunks[-1].encoded() if self.chunks else b""
-        if last and not last.endswith(b"\n"):
-            yield b"\n"
         for document in self.added.get(0, ()):
             yield document.text.encode()
 
+    def _end_last_line(self) -> None:
+        """End the output with a line break, but for a block scalar whose text would gain it."""
+        last = self.chunks[-1] if self.chunks else None
+        if last is None or last.encoded().endswith(b"\n"):
+            return
+        if self.added.get(0) or not last.document.open_ended:
+            last.document.end_line()
 
-def _separated(chunk: Chunk, stream: Stream, *, after_added: bool) -> Iterator[bytes]:
-    """A chunk's bytes; the first document of a stream may lack the separator that it now needs."""
+
+def _with_added(chunk: Chunk, before: list[Document], *, first: bool) -> Iterator[bytes]:
+    """Added documents and a chunk; the first one may lack the separator that it now needs."""
     raw = chunk.encoded()
-    if after_added and chunk is stream.chunks[0] and not raw.removeprefix(BOM).startswith(b"---"):
+    if not before:
+        yield raw
+        return
+    bare = raw.removeprefix(BOM)
+    yield raw[: len(raw) - len(bare)]
+    for document in before:
+        yield document.text.encode()
+    if first and not bare.startswith(b"---"):
         yield b"---\n"
-    yield raw
+    yield bare
 
 
 def read(data: bytes) -> Stream:
     """Split a stream into documents.
 
-    Raises StreamError where the bytes are not UTF-8, hold no object, or hold a document that is not YAML.
+    Raises StreamError where the bytes are not UTF-8, not YAML, or hold no object.
     """
     _refuse_encoding(data)
     chunks = [Chunk(data, *span, n) for n, span in enumerate(_spans(data), 1)]
-    _refuse_glued(data, chunks)
+    for chunk in chunks:
+        _refuse_glued(chunk)
     for chunk in chunks:
         _check(chunk)
     if not any(chunk.kind for chunk in chunks):
         raise StreamError(
-            "stdin holds no Kubernetes object, only comments or empty documents: Helm would delete the whole "
-            "release if this were passed on; look at what comes before the pipe"
+            "stdin holds no Kubernetes object, only comments or empty documents: Helm would delete "
+            "the whole release if this were passed on; look at what comes before the pipe"
         )
     return Stream(data, chunks)
 
@@ -151,6 +190,8 @@ def read(data: bytes) -> Stream:
 def _spans(data: bytes) -> Iterator[tuple[int, int]]:
     """Start and end of each document; a separator line belongs to the document that follows it."""
     start = at = 0
+    if GLUED.match(data):
+        raise StreamError(GLUED_SAYS.format(1))
     while True:
         at = data.find(b"\n---", at)
         if at < 0:
@@ -159,39 +200,40 @@ def _spans(data: bytes) -> Iterator[tuple[int, int]]:
         if follows in (b"", b" ", b"\t", b"\n", b"\r"):
             yield start, at + 1
             start = at + 1
-        elif CONTENT.match(follows):
-            line = data.count(LINE_BREAK, 0, at + 1) + 1
-            msg = f"stdin, line {line}: '---' must be followed by a line break, not by text: split the line"
-            raise StreamError(msg)
+        elif GLUED.match(data, at + 1):
+            raise StreamError(GLUED_SAYS.format(data.count(b"\n", 0, at + 1) + 1))
         at += 4
     if start < len(data):
         yield start, len(data)
 
 
 def _refuse_encoding(data: bytes) -> None:
+    if data.startswith(WIDE) or b"\0" in data[:2]:
+        raise StreamError("stdin, line 1: the text is UTF-16 or UTF-32: write it as UTF-8")
     try:
         if not data.isascii():
             data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        what = (
-            "UTF-16: write it as UTF-8" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "not UTF-8"
+        raise StreamError(f"stdin, line {line}: the text is not UTF-8: save it as UTF-8") from None
+
+
+def _refuse_glued(chunk: Chunk) -> None:
+    """Refuse two objects in one document: readers would take the last one's keys silently."""
+    first = chunk.data.startswith(b"kind:", chunk.start)
+    if chunk.data.count(b"\nkind:", chunk.start, chunk.end) + first < 2:  # noqa: PLR2004  two objects
+        return
+    try:
+        root = chunk.document.tree.root
+    except DocumentError as error:
+        raise StreamError(_not_yaml(chunk, error)) from None
+    kinds = [key for key, _ in root.pairs if key.text == "kind"] if root else []
+    if len(kinds) > 1:
+        raise StreamError(
+            f"{chunk.label()}: 'kind' stands twice, the second time in line "
+            f"{chunk.line(kinds[1].line + 1)}: two documents are glued together; "
+            "put a line '---' between them"
         )
-        raise StreamError(f"stdin, line {line}: the text is {what}") from None
-
-
-def _refuse_glued(data: bytes, chunks: list[Chunk]) -> None:
-    for chunk in chunks:
-        if (
-            data.count(b"\nkind:", chunk.start, chunk.end) + data.startswith(b"kind:", chunk.start)
-            > 1
-        ):
-            second = data.rfind(b"\nkind:", chunk.start, chunk.end)
-            msg = (
-                f"{chunk.label()}: 'kind' stands twice, the second time in line {data.count(LINE_BREAK, 0, second) + 2}: "
-                "two documents are glued together; put a line '---' between them"
-            )
-            raise StreamError(msg)
 
 
 def _check(chunk: Chunk) -> None:
@@ -200,18 +242,22 @@ def _check(chunk: Chunk) -> None:
         return
     try:
         CParser(chunk.raw.removeprefix(BOM)).raw_parse()
-        # libyaml's parser knows no anchors and stops at '...': such a document is read in full at once.
+        # libyaml's parser knows no anchors and stops at '...': such a document is read in full.
         if not chunk.kind or chunk.holds(b"\n...") or _may_hold_alias(chunk):
             _read_kind(chunk)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise StreamError(
-            _not_yaml(chunk, error.problem or error.context, mark.line + 1 if mark else 1)
-        ) from None
     except YAMLError as error:
-        raise StreamError(_not_yaml(chunk, str(error).splitlines()[0], 1)) from None
+        raise StreamError(_not_yaml(chunk, _marked(chunk, error))) from None
     except DocumentError as error:
-        raise StreamError(f"{chunk.label()}: {error}") from None
+        raise StreamError(_not_yaml(chunk, error)) from None
+
+
+def _marked(chunk: Chunk, error: YAMLError) -> DocumentError:
+    """The error of libyaml with its line, also where it tells the byte only."""
+    told = nodes.not_yaml(error)
+    position = getattr(error, "position", None)
+    if position is None:
+        return told
+    return DocumentError(told.says, chunk.raw.removeprefix(BOM).count(b"\n", 0, position) + 1)
 
 
 def _may_hold_alias(chunk: Chunk) -> bool:
@@ -223,15 +269,17 @@ def _may_hold_alias(chunk: Chunk) -> bool:
     return False
 
 
-def _not_yaml(chunk: Chunk, problem: str, line: int) -> str:
-    text = chunk.raw.split(b"\n")[line - 1 : line]
-    cure = "; indent with spaces, not tabs" if text and b"\t" in text[0] else ""
-    return f"{chunk.label()}: not YAML in line {chunk.line(line)}: {problem}{cure}"
+def _not_yaml(chunk: Chunk, error: DocumentError) -> str:
+    text = chunk.raw.split(b"\n")[error.line - 1 : error.line] if error.line else []
+    cure = next((says for problem, says in CURES if problem in error.says), "")
+    if text and b"\t" in text[0]:
+        cure = "; indent with spaces, not tabs"
+    return chunk.placed(error) + cure
 
 
 def _read_kind(chunk: Chunk) -> None:
     root = chunk.document.tree.root
-    if root is None or (root.kind == "scalar" and root.plain and not root.text):
+    if root is None or (root.kind == "scalar" and root.plain and root.text in NULLS):
         return
     if root.kind != "map":
         what = {"seq": "a list", "scalar": "plain text"}.get(root.kind, "an alias")

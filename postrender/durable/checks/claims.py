@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from durable.checks.placement import (
     RIVALS,
-    bytes_of,
     claim_template,
     class_of,
     paste,
@@ -35,7 +34,7 @@ def _storage(consumer: Consumer, value: str) -> str:
     """The fix that sets something in the consumer's storage block."""
     name = STORAGE_VALUES.get(consumer.object.kind, "storage")
     plain = f"spec: {{storage: {{{value}}}}} in {consumer}."
-    return paste(consumer, f"{name}: {{{value}}}", plain=plain)
+    return paste(consumer.object, f"{name}: {{{value}}}", plain=plain)
 
 
 @rule(REFUSE, "Set persistence: {<consumer>: {enabled: true}}, or false if its data may be lost.")
@@ -69,9 +68,9 @@ def _custom_resource(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
     ):
         return
     rival = next((r for r in RIVALS if storage.get(r) is not None), "")
-    says = f"puts the data on {rival}" if rival else "is missing: the data is on emptyDir"
+    says = "is missing, so the data is on emptyDir" if not rival else "puts the data there"
     field = ".".join((*STORAGE, rival) if rival else STORAGE)
-    yield Fault(consumer.object, field, f"{says} and lost with the pod", _enable(consumer))
+    yield Fault(consumer.object, field, f"{says}: it is lost with the pod", _enable(consumer))
 
 
 def _dead(consumer: Consumer) -> Iterator[Fault]:
@@ -110,7 +109,7 @@ def never_deleted(stack: Stack) -> Iterator[Fault]:
                 when = "re-created, as by an edit of the size" if key == "whenDeleted" else "scaled"
                 says = f"is Delete: the claims and their data go when the StatefulSet is {when}"
                 block = f"persistence: {{{RETAIN}}}" if consumer.name == GRAFANA else RETAIN
-                fix = paste(consumer, block, plain=f"spec: {{{RETAIN}}} in {consumer}.")
+                fix = paste(consumer.object, block, plain=f"spec: {{{RETAIN}}} in {consumer}.")
                 yield Fault(consumer.object, f"spec.{POLICY}.{key}", says, fix)
 
 
@@ -146,14 +145,16 @@ def sized(stack: Stack) -> Iterator[Fault]:
             continue
         says = "is missing"
         if template.request is not None:
-            why = "no size" if bytes_of(template.request) is None else "no size that can be had"
-            says = f"is {shown(template.request)}, {why}"
+            why = ", which is no quantity" if template.size is None else ""
+            says = f"is {shown(template.request)}{why}"
         loss = "the API refuses the claim"
         if consumer.facts is not None:
             loss = "the API refuses the StatefulSet after the running one was deleted"
         size = DEFAULTS[consumer.name]["size"]
         fix = f"persistence: {{{consumer.name}: {{enabled: true, size: {size}}}}}."
         field = f"{template.field}.resources.requests.storage"
+        if consumer.managed:  # the plan gives a size, and only a patch is later
+            fix = f"persistence.patches without the one that takes {field} away."
         yield Fault(template.object, field, f"{says}: {loss}", fix)
 
 

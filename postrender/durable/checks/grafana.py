@@ -49,14 +49,14 @@ def one_writer(stack: Stack) -> Iterator[Fault]:
 def _writers(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
     says = "and the database is SQLite, which has one writer"
     if consumer.replicas > 1:
-        fix = paste(consumer, "replicas: 1")
+        fix = paste(consumer.object, "replicas: 1")
         yield Fault(consumer.object, "spec.replicas", f"is {consumer.replicas}, {says}", fix)
     for scaler in stack.kind("HorizontalPodAutoscaler"):
         kind, name = (scaler.string("spec", "scaleTargetRef", key) for key in ("kind", "name"))
         most = scaler.number("spec", "maxReplicas", default=1)
         if most > 1 and (kind, name) == (consumer.object.kind, consumer.object.name):
             plain = f"spec: {{maxReplicas: 1}} in {scaler}."
-            fix = paste(consumer, "autoscaling: {enabled: false}", plain=plain)
+            fix = paste(consumer.object, "autoscaling: {enabled: false}", plain=plain)
             more = f"is {most} for {consumer}, {says}"
             yield Fault(scaler, "spec.maxReplicas", more, fix)
 
@@ -122,8 +122,9 @@ def runs(stack: Stack) -> Iterator[Fault]:
         mine = any(item.labels.get(label) == GRAFANA for label in NAME_LABELS)
         if mine and item.string("spec", "type") != "ExternalName":
             says = "belongs to Grafana, but no Deployment or StatefulSet here mounts Grafana's data"
-            off = "grafana: {persistence: {enabled: false}} upstream"
-            yield Fault(item, "", says, f"{off}, and persistence: {{grafana: {{enabled: true}}}}.")
+            block = "persistence: {type: pvc, existingClaim: null}"
+            plain = f"A Deployment in the stream that mounts {GRAFANA_MOUNT}."
+            yield Fault(item, "", says, paste(item, block, plain=plain))
             return
 
 
@@ -144,7 +145,7 @@ def claim_used(stack: Stack) -> Iterator[Fault]:
             says = f"names the claim {named}, which the claim template {consumer.volume_name} hides"
             block = f"useStatefulSet: false, persistence: {{type: pvc, existingClaim: {named}}}"
             plain = "A Deployment in place of the StatefulSet, or no such volume in its pod."
-            fix = paste(consumer, block, plain=plain)
+            fix = paste(consumer.object, block, plain=plain)
             yield Fault(consumer.object, "spec.template.spec.volumes", says, fix)
 
 
@@ -162,7 +163,7 @@ def password(stack: Stack) -> Iterator[Fault]:
         if RANDOM.fullmatch(_text(item, "admin-password")):
             says = "is drawn anew in each render, but the database keeps the first one"
             block = "admin: {existingSecret: grafana-admin}"
-            fix = paste(grafanas[0], block, plain=f"A password of your own in {item}.")
+            fix = paste(grafanas[0].object, block, plain=f"A password of your own in {item}.")
             yield Fault(item, "data.admin-password", says, fix)
 
 
@@ -187,7 +188,9 @@ def chown(stack: Stack) -> Iterator[Fault]:
                 says = "has CHOWN without DAC_OVERRIDE: its second start fails"
             if says:
                 block = "initChownData: {enabled: false}"
-                fix = paste(consumer, block, plain=f"No init container {CHOWN} in {consumer}.")
+                fix = paste(
+                    consumer.object, block, plain=f"No init container {CHOWN} in {consumer}."
+                )
                 yield Fault(consumer.object, ".".join(path), says, fix)
 
 

@@ -163,6 +163,14 @@ def affinity_values(volume: Object, key: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(allowed))
 
 
+def affinity(volume: Object) -> dict[str, tuple[str, ...]]:
+    """The labels of nodes that a volume's required affinity names, each with its values."""
+    terms = range(len(volume.items(*TERMS)))
+    said = (e for n in terms for e in volume.items(*TERMS, str(n), "matchExpressions"))
+    told = {key: affinity_values(volume, key) for key in {str(e.get("key")) for e in said}}
+    return {key: values for key, values in told.items() if values}
+
+
 def _term_values(volume: Object, path: tuple[str, ...], key: str) -> list[str] | None:
     found: list[str] | None = None
     for index, expression in enumerate(volume.items(*path)):
@@ -191,46 +199,48 @@ BLOCKS = {
 CHART = "kube-prometheus-stack"
 
 
-def paste(consumer: Consumer, value: str, *, plain: str = "") -> str:
-    """Something to paste: values where the chart rendered the consumer, else the field itself."""
-    place, chart, _ = consumer.object.source.rpartition(f"{CHART}/")
+def paste(target: Object, value: str, *, plain: str = "") -> str:
+    """Something to paste: values where the chart rendered the object, else the field itself."""
+    place, chart, _ = target.source.rpartition(f"{CHART}/")
     if not chart:
-        return plain or f"spec: {{{value}}} in {consumer}."
-    block = BLOCKS.get(consumer.object.kind, "grafana: {{{}}}").format(value)
+        return plain or f"spec: {{{value}}} in {target}."
+    block = BLOCKS.get(target.kind, "grafana: {{{}}}").format(value)
     return f"{CHART}: {{{block}}}." if place else f"{block}."
 
 
 @record
 class Directory:
-    """Where a consumer writes: a backend, the nodes that it is on (none: any), a path in it."""
+    """Where a consumer writes: a backend, the labels of the nodes that have it, a path in it."""
 
     backend: str
-    nodes: tuple[str, ...]
+    labels: Any  # label of a node -> values
     path: str
 
     def overlaps(self, other: Directory) -> bool:
         """Whether one of the two is, or is inside, the other."""
         if self.backend != other.backend:
             return False
-        if self.nodes and other.nodes and not set(self.nodes) & set(other.nodes):
+        if any(not set(v) & set(other.labels.get(k, v)) for k, v in self.labels.items()):
             return False
         one, two = self.path.rstrip("/") + "/", other.path.rstrip("/") + "/"
         return one.startswith(two) or two.startswith(one)
 
     def __str__(self) -> str:
         """The directory as a person names it."""
-        return f"{self.path} of {self.backend} {','.join(self.nodes)}".rstrip()
+        nodes = self.labels.get(HOSTNAME) or self.labels.get(ZONE) or ()
+        return f"{self.path} of {self.backend} {','.join(nodes)}".rstrip()
 
 
 def directory(volume: Placed, sub_path: str) -> Directory | None:
     """The directory that a volume's consumer writes to, where the volume's kind tells it."""
     source = volume.source
     if volume.kind in ("local", "hostPath"):
-        return Directory("node", volume.nodes, _joined(source.get("path"), sub_path))
+        labels = affinity(volume.object)
+        return Directory("node", labels, _joined(source.get("path"), sub_path))
     if volume.kind == "nfs":
         return _exported(source.get("server"), source.get("path"), sub_path)
     if volume.kind == "azureFile":
-        return Directory(f"share {source.get('shareName')}", (), _joined("/", sub_path))
+        return Directory(f"share {source.get('shareName')}", {}, _joined("/", sub_path))
     if volume.kind == "csi":
         return _driven(volume, sub_path)
     return None
@@ -246,13 +256,13 @@ def _driven(volume: Placed, sub_path: str) -> Directory:
         return _exported(told["source"], f"/{told.get('subDir') or ''}", sub_path)
     system, _, path = handle.partition(":")
     if driver.startswith("efs.") and not path.startswith(":"):  # fs-1:/path, or fs-1::access point
-        return Directory(f"{driver} {system}", (), _joined(path, sub_path))
-    return Directory(f"{driver} {handle}", (), _joined("/", sub_path))
+        return Directory(f"{driver} {system}", {}, _joined(path, sub_path))
+    return Directory(f"{driver} {handle}", {}, _joined("/", sub_path))
 
 
 def _exported(server: Any, path: Any, sub_path: str) -> Directory:
     name = str(server).lower().rstrip("./")
-    return Directory(f"server {name}", (), _joined(path, sub_path))
+    return Directory(f"server {name}", {}, _joined(path, sub_path))
 
 
 def _joined(path: Any, sub_path: str) -> str:

@@ -8,9 +8,9 @@ containers.
 
 from __future__ import annotations
 
-from durable.checks.placement import RIVALS
+from durable.checks.placement import RIVALS, paste
 from durable.checks.registry import Fault, rule, shown
-from durable.findings import REFUSE
+from durable.findings import REFUSE, one_line
 from durable.pattern import pattern
 from durable.record import record
 
@@ -230,7 +230,8 @@ def _mounts(consumer: Consumer, path: Path, pod: Made, places: set[str] | None) 
         field = ".".join((*path, str(index)))
         if not pod.has(name):
             says = f"is {shown(name)}, and the pod has no volume of that name: {INVALID}"
-            fix = f"{'.'.join((*consumer.pod, 'volumes'))}: [{{name: {name}, ...}}] in {consumer}."
+            entry = f"volumes: [{{name: {one_line(name)}, ...}}]"
+            fix = paste(consumer.object, entry if consumer.facts else f"extra{entry.capitalize()}")
             yield Fault(consumer.object, f"{field}.name", says, fix)
         if places is None:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable.checks.placement import HOSTNAME, ZONE, affinity_values
+from durable.checks.placement import HOSTNAME, ZONE, affinity_values, paste
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from durable.stack import Consumer
 
     Path = tuple[str, ...]
-    Demand = tuple[str, str]
+    Demand = tuple[str, str, str]
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 NODE_TERMS = ("affinity", "nodeAffinity", REQUIRED, "nodeSelectorTerms")
@@ -31,7 +31,7 @@ LABELS = {
 
 
 def unreachable(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
-    """Field and reason of each demand that a pod's volume cannot meet.
+    """Field, reason and fix of each demand that a pod's volume cannot meet.
 
     Only labels of nodes that the volume's own affinity names are compared: what other labels its
     node has is not in the stream.
@@ -59,7 +59,7 @@ def _selector(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
             told = affinity_values(volume.object, label)
             if told and wanted not in told:
                 says = f"wants {label}={wanted}, but {volume.object} is on {', '.join(told)}"
-                yield _field(path), says
+                yield _field(path), says, paste(consumer.object, f"nodeSelector: {{{label}: null}}")
 
 
 def _affinity(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
@@ -67,8 +67,11 @@ def _affinity(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
     terms = [_term(consumer, (*path, str(n))) for n in range(len(consumer.object.items(*path)))]
     for volume in volumes:
         if terms and not any(_allows(term, volume) for term in terms):
-            where = ", ".join(volume.nodes) or "the volume's zone"
-            yield _field(path), f"allows none of the nodes of {volume.object}: {where}"
+            where = ", ".join(volume.nodes) or "its zone is another"
+            fix = paste(consumer.object, "affinity: {nodeAffinity: null}")
+            if consumer.plan and consumer.plan.nodes and volume.nodes:
+                fix = f"persistence: {{{consumer.name}: {{nodes: [{', '.join(volume.nodes)}]}}}}."
+            yield _field(path), f"allows none of the nodes of {volume.object}: {where}", fix
 
 
 def _term(consumer: Consumer, path: Path) -> list[tuple[str, str, list[str]]]:
@@ -122,7 +125,8 @@ def _zones(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
             told = affinity_values(volume.object, ZONE)
             if volume.claim in claims and told and wanted not in told:
                 says = f"puts shard {shard} in the zone {wanted}, but {volume.object} is in"
-                yield _field(path), f"{says} {', '.join(told)}"
+                fix = paste(consumer.object, "shardingStrategy: null")
+                yield _field(path), f"{says} {', '.join(told)}", fix
 
 
 def _domains(volumes: list[Placed], key: str) -> list[str]:
@@ -139,7 +143,8 @@ def _apart(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
         crowded = sorted({d for d in domains if domains.count(d) > 1})
         if crowded and _near(consumer, term) and _selects(consumer, (*path, str(number))):
             says = f"keeps the pods apart, but several of their volumes are on {', '.join(crowded)}"
-            yield _field(path), says
+            fix = paste(consumer.object, "podAntiAffinity: soft", plain=_elsewhere(consumer))
+            yield _field(path), says, fix
 
 
 def _near(consumer: Consumer, term: dict[str, Any]) -> bool:
@@ -161,7 +166,11 @@ def _spread(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
         uneven = _skew(consumer, domains, key) > skew
         if uneven and _spreads(consumer, (*path, str(number)), constraint):
             says = f"wants an even spread (maxSkew {skew}), but the volumes are on"
-            yield _field(path), f"{says} {', '.join(domains)}"
+            yield _field(path), f"{says} {', '.join(domains)}", _elsewhere(consumer)
+
+
+def _elsewhere(consumer: Consumer) -> str:
+    return f"persistence: {{{consumer.name}: {{volumes: [...]}}}} with each on a node of its own."
 
 
 def _skew(consumer: Consumer, domains: list[str], key: str) -> int:

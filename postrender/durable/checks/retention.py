@@ -25,6 +25,7 @@ SHARED = ("hostPath", "local", "nfs")
 # The patterns of the field in the operator's CRDs: Alertmanager's knows nothing above hours.
 DURATION = pattern(r"0|(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?", re.ASCII)
 GO_DURATION = pattern(r"0|(\d+h)?(\d+m)?(\d+s)?(\d+ms)?", re.ASCII)
+NUMBER = pattern(r"[0-9.]{1,20}", re.ASCII)
 DAYS = pattern(r"(\d{1,6})d?", re.ASCII)
 # A bare number below this is meant as gigabytes, one above it as bytes.
 BARE = 10_000
@@ -72,7 +73,7 @@ def unit(stack: Stack) -> Iterator[Fault]:
         size = consumer.object.get("spec", "retentionSize")
         if size not in (None, "") and not (isinstance(size, str) and _is_size(size)):
             says = f"is {shown(size)}, which is no Prometheus size"
-            fix = paste(consumer, f"retentionSize: {_as_size(size)}")
+            fix = paste(consumer.object, f"retentionSize: {_as_size(size)}")
             yield Fault(consumer.object, "spec.retentionSize", says, fix)
         yield from _duration(consumer)
 
@@ -87,7 +88,7 @@ def _duration(consumer: Consumer) -> Iterator[Fault]:
     days = DAYS.fullmatch(str(time))
     number = int(days[1]) if days else 0
     text = f"{number * 24 or 120}h" if hours else f"{number or 30}d"
-    fix = paste(consumer, f"retention: {text}")
+    fix = paste(consumer.object, f"retention: {text}")
     yield Fault(consumer.object, "spec.retention", f"is {shown(time)}, which is {what}", fix)
 
 
@@ -97,10 +98,11 @@ def _is_size(text: str) -> bool:
 
 def _as_size(size: Any) -> str:
     """What was meant: 20Gi is 20GiB, 40 is 40GB, and a large number is bytes."""
-    if isinstance(size, int) or str(size).isdecimal():
-        number = bytes_of(size) or 0
-        return f"{number}B" if number >= BARE else f"{number or 40}GB"
-    return f"{size}B" if _is_size(f"{size}B") else "40GB"
+    number = bytes_of(size) if NUMBER.fullmatch(str(size)) else None
+    if number is not None and number >= BARE:
+        return f"{number}B"
+    text = f"{size}GB" if number else f"{size}B"
+    return text if _is_size(text) and number != 0 else "40GB"
 
 
 @rule(
@@ -120,7 +122,7 @@ def shared_disk(stack: Stack) -> Iterator[Fault]:
             if volume.consumer == consumer.name and volume.kind in SHARED:
                 says = f"is {shown(percentage)}, but {volume.object} ({volume.kind})"
                 auto = "persistence: {prometheus: {retentionSize: auto}}"
-                fix = paste(consumer, "retentionPercentage: null").removesuffix(".")
+                fix = paste(consumer.object, "retentionPercentage: null").removesuffix(".")
                 fault = f"{says} may share its file system"
                 yield Fault(
                     consumer.object, "spec.retentionPercentage", fault, f"{fix}, and {auto}."

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from durable.stack import Consumer, Stack
 
 TIME_SERIES = ("prometheus", "thanosRuler")
+ENTRY = "{node: NODE, local: /PATH}"
+FEW = 3
 ACCEPT = "persistence: {accept: [volumes/posix]} to take the risk"
 
 
@@ -47,15 +49,14 @@ def enough(stack: Stack) -> Iterator[Fault]:
         missing = [name for name in dict.fromkeys(consumer.claims()) if name not in covered]
         if len(missing) > _free(stack, claim) and not _discovered(stack, claim):
             says = f"has no volume for {_few(missing)}: the class {claim.storage_class} makes none"
-            entry = "{node: NODE, local: /PATH}"
-            where = f"persistence: {{{consumer.name}: {{volumes: [{entry}, ...]}}}}"
-            fix = f"{where}, with one entry for each of the {len(consumer.claims())} claims."
+            entries = ["..."] * bool(consumer.plan.volumes) + [ENTRY] * min(len(missing), FEW)
+            fix = f"persistence: {{{consumer.name}: {{volumes: [{', '.join(entries)}]}}}}."
             yield Fault(consumer.object, "", says, fix)
 
 
 def _few(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004  as many as fit
-    return ", ".join(names[:3]) + more
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + more
 
 
 def _covered(stack: Stack, consumer: Consumer) -> set[str]:
@@ -85,8 +86,13 @@ def _class(volume: Object) -> str:
 def _discovered(stack: Stack, claim: Claim) -> bool:
     """Whether a local static provisioner of the stream makes volumes of the claim's class."""
     maps = seen(stack, ("ConfigMap",), b"storageClassMap")
-    name = claim.storage_class
-    return bool(name) and any(name in item.string("data", "storageClassMap") for item in maps)
+    lines = (line for m in maps for line in m.string("data", "storageClassMap").splitlines())
+    return any(line.partition(":")[0].strip(" \"'") == claim.storage_class for line in lines)
+
+
+def _by_name(stack: Stack) -> list[Placed]:
+    """The volumes in an order of their own, so that the stream's does not choose who is blamed."""
+    return sorted(placed(stack), key=lambda volume: str(volume.object))
 
 
 @rule(REFUSE, "Give each volume a directory of its own, none inside another's.")
@@ -98,7 +104,7 @@ def own_directory(stack: Stack) -> Iterator[Fault]:
     """
     sub_paths = {consumer.name: consumer.sub_path for consumer in reversed(stack.consumers)}
     known: list[tuple[Directory, Placed]] = []
-    for volume in placed(stack):
+    for volume in _by_name(stack):
         place = directory(volume, sub_paths.get(volume.consumer, ""))
         if place is None:
             continue
@@ -175,8 +181,8 @@ def reachable(stack: Stack) -> Iterator[Fault]:
     """
     for consumer in guarded(stack):
         volumes = [v for v in placed(stack) if v.consumer == consumer.name]
-        for field, says in unreachable(consumer, volumes) if volumes else ():
-            yield Fault(consumer.object, field, says)
+        for field, says, fix in unreachable(consumer, volumes) if volumes else ():
+            yield Fault(consumer.object, field, says, fix)
 
 
 @rule(REFUSE, f"Take a volume on a block device, or set {ACCEPT}.")
@@ -188,7 +194,7 @@ def posix(stack: Stack) -> Iterator[Fault]:
     for consumer in guarded(stack):
         if consumer.name not in TIME_SERIES:
             continue
-        fix = f"persistence: {{{consumer.name}: {{volumes: [{{node: NODE, local: /PATH}}]}}}}"
+        fix = f"persistence: {{{consumer.name}: {{volumes: [{ENTRY}]}}}}"
         for volume in placed(stack):
             if volume.consumer == consumer.name and volume.network:
                 says = f"is a network file system ({volume.network}), which corrupts time series"
@@ -250,7 +256,7 @@ def reserved(stack: Stack) -> Iterator[Fault]:
     stays unused, and which one is not said.
     """
     owners: dict[tuple[str, str], Object] = {}
-    for volume in placed(stack):
+    for volume in _by_name(stack):
         target = volume.object
         name, namespace = (target.string("spec", "claimRef", k) for k in ("name", "namespace"))
         if not name or not namespace:
@@ -265,7 +271,11 @@ def reserved(stack: Stack) -> Iterator[Fault]:
 
 
 def _open(stack: Stack, volume: Placed, lacks: str) -> Fault:
-    says = f"has no {lacks}: any claim may take the volume of {volume.consumer}"
+    if lacks == "namespace":
+        namespace = stack.plan.namespace or "..."
+        fix = f"spec: {{claimRef: {{namespace: {namespace}}}}} in {volume.object}."
+        return Fault(volume.object, "spec.claimRef", "has no namespace: it matches no claim", fix)
+    says = f"names no claim: any claim may take the volume of {volume.consumer}"
     found = [c for c in stack.consumers if c.name == volume.consumer]
     fix = f"persistence: {{{volume.consumer}: {{volumes: []}}}}: the stack has no such consumer."
     if len(found) > 1:

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from durable.document import Path
     from durable.edits import Edit
     from durable.objects import Object
+    from durable.patch import Path
     from durable.plan import ConsumerPlan
     from durable.stack import Stack
 

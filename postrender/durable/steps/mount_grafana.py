@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from durable.document import Path
     from durable.edits import Edit
+    from durable.patch import Path
     from durable.stack import Consumer, Stack
 
 SINGLE_NODE = {"ReadWriteOnce", "ReadWriteOncePod"}

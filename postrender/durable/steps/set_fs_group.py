@@ -29,9 +29,20 @@ def set_fs_group(stack: Stack) -> Iterator[Edit]:
 def _usual(stack: Stack, consumer: Consumer) -> dict[str, Any]:
     user, group = consumer.usual_ids
     usual: dict[str, Any] = {"runAsUser": user, "runAsGroup": group}
-    # Where the user wants root, a demand for another user would stop the pod.
-    if consumer.object.get(*consumer.pod, "securityContext", "runAsUser") != 0:
+    if not _wants_root(consumer):
         usual["runAsNonRoot"] = True
     if consumer.facts is None or stack.has_field(CHANGE_POLICY_SINCE, unknown=True):
         usual["fsGroupChangePolicy"] = "OnRootMismatch"
     return usual
+
+
+def _wants_root(consumer: Consumer) -> bool:
+    """Whether the pod, or a container of it, is to run as root: a demand for others would stop it."""
+    target, pod = consumer.object, consumer.pod
+    paths = [pod] + [
+        (*pod, group, str(index))
+        for group in ("initContainers", "containers")
+        for index in range(len(target.items(*pod, group)))
+    ]
+    contexts = [target.mapping(*path, "securityContext") for path in paths]
+    return any(c.get("runAsUser") == 0 and c.get("runAsNonRoot") is None for c in contexts)

@@ -1,0 +1,244 @@
+"""Build the programs of the cluster out of pinned Go modules, each once.
+
+`mod/<module>/go.mod` says which packages (its `tool` lines) at which versions, go.sum holds their
+checksums. A module's programs lie in `<cache>/bin/<module>-<key>/`; the key is a hash of all that
+decides what they are, so that a change builds again and an unchanged module costs a few file reads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.commands import run
+from tests.cluster.errors import ClusterError, MissingRequirementError
+
+log = logging.getLogger(__name__)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MODULES = Path(__file__).resolve().parent / "mod"
+BUILD_TIMEOUT = 3600
+SETTINGS = {
+    "CGO_ENABLED": "0",
+    "GOWORK": "off",
+    "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
+}
+MINIMUM_GO = "1.26"
+
+
+@dataclass(frozen=True)
+class Assets:
+    """Files of a Go module that the cluster needs beside its programs."""
+
+    folder: str
+    module: str
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Module:
+    """One folder of `mod/`, and what its go.mod cannot say."""
+
+    name: str
+    programs: tuple[str, ...]
+    packages: tuple[str, ...] = ("tool",)
+    stamps: tuple[str, ...] = ()
+    renamed: tuple[str, str] | None = None
+    assets: tuple[Assets, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where its go.mod is."""
+        return MODULES / self.name
+
+    @property
+    def linker_flags(self) -> str:
+        """Without symbols and debugging data, with the versions that the programs are asked for."""
+        return " ".join(("-s -w", *(f"-X {stamp}" for stamp in self.stamps)))
+
+
+KUBERNETES = "k8s.io/component-base/version"
+PROMETHEUS = "github.com/prometheus/common/version"
+OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+
+TABLE = (
+    Module("pause", ("pause",), packages=(".",)),
+    Module(
+        "kubernetes",
+        (
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-proxy",
+            "kube-scheduler",
+            "kubectl",
+            "kubelet",
+        ),
+        stamps=(
+            f"{KUBERNETES}.gitVersion=v1.36.3",
+            f"{KUBERNETES}.gitMajor=1",
+            f"{KUBERNETES}.gitMinor=36",
+            f"{KUBERNETES}.gitTreeState=clean",
+        ),
+    ),
+    Module("etcd", ("etcd",), renamed=("server", "etcd")),
+    Module("coredns", ("coredns",), packages=(".",)),
+    Module(
+        "prometheus-operator",
+        ("operator", "prometheus-config-reloader", "admission-webhook"),
+        stamps=(f"{PROMETHEUS}.Version=0.93.1",),
+        assets=(Assets("crds", OPERATOR, ("example/prometheus-operator-crd/*.yaml",)),),
+    ),
+    Module("prometheus", ("prometheus", "promtool"), stamps=(f"{PROMETHEUS}.Version=3.14.0",)),
+    Module("alertmanager", ("alertmanager",), stamps=(f"{PROMETHEUS}.Version=0.28.1",)),
+    Module(
+        "kwok",
+        ("kwok",),
+        assets=(
+            Assets(
+                "stages",
+                "sigs.k8s.io/kwok",
+                (
+                    "kustomize/stage/node/fast/node-initialize.yaml",
+                    "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+                    "kustomize/stage/pod/fast/pod-*.yaml",
+                ),
+            ),
+        ),
+    ),
+    Module("local-path-provisioner", ("local-path-provisioner",)),
+    Module("grafana-standin", ("grafana-standin",), packages=(".",)),
+)
+OWNERS = {program: module for module in TABLE for program in module.programs}
+
+
+def cache() -> Path:
+    """Return the folder of everything that is made once."""
+    return Path(os.environ.get("DURABLE_CLUSTER_CACHE") or REPOSITORY / ".tools" / "cluster")
+
+
+@functools.cache
+def go_version() -> str:
+    """Return the compiler's version and target, which are part of every key."""
+    try:
+        told = run("go", "env", "-json", "GOVERSION", "GOOS", "GOARCH")
+    except ClusterError as error:
+        message = f"no Go: install Go {MINIMUM_GO} or newer and put it on the PATH ({error})"
+        raise MissingRequirementError(message) from error
+    return " ".join(json.loads(told).values())
+
+
+def key(module: Module) -> str:
+    """Return a hash of all that decides what the programs of a module are."""
+    digest = hashlib.sha256(repr((module, SETTINGS, go_version())).encode())
+    for path in sorted(module.folder.iterdir()):
+        digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def home(module: Module) -> Path:
+    """Return the folder that holds the module's programs once they are built."""
+    return cache() / "bin" / f"{module.name}-{key(module)}"
+
+
+def program(name: str) -> Path:
+    """Return the path of a program that is built, or fail with what builds it."""
+    path = home(OWNERS[name]) / name
+    if not path.exists():
+        raise MissingRequirementError(f"{name} is not built: run `make cluster-build`")
+    return path
+
+
+def assets(module_name: str, folder: str) -> Path:
+    """Return the folder of a module's data files."""
+    (module,) = (each for each in TABLE if each.name == module_name)
+    path = home(module) / folder
+    if not path.exists():
+        raise MissingRequirementError(f"{path} is missing: run `make cluster-build`")
+    return path
+
+
+def build_all() -> None:
+    """Build what is not built yet, one module at a time: each build uses every core."""
+    if all(home(module).exists() for module in TABLE):
+        return
+    with lock(cache() / "build.lock"):
+        for module in TABLE:
+            if not home(module).exists():
+                build(module)
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Let one process in at a time; the kernel releases the lock of one that dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def build(module: Module) -> None:
+    """Build a module into a folder that gets its name once everything is in it."""
+    started = time.monotonic()
+    log.info("%s: building %s", module.name, ", ".join(module.programs))
+    target = home(module)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".building-") as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir(mode=0o755)
+        compile_programs(module, made)
+        for each in module.assets:
+            copy_assets(module, each, made / each.folder)
+        remove_older(module)
+        made.rename(target)
+    log.info("%s: built in %.0f s", module.name, time.monotonic() - started)
+
+
+def compile_programs(module: Module, target: Path) -> None:
+    """Compile and link; the only step that takes long."""
+    run(
+        *("nice", "-n", "10", "go", "build", "-ldflags", module.linker_flags),
+        *("-o", f"{target}/", *module.packages),
+        cwd=module.folder,
+        env={**os.environ, **SETTINGS},
+        timeout=BUILD_TIMEOUT,
+    )
+    if module.renamed:
+        built, wanted = module.renamed
+        (target / built).rename(target / wanted)
+    missing = [name for name in module.programs if not (target / name).exists()]
+    if missing:
+        raise ClusterError(f"{module.folder}/go.mod does not build {', '.join(missing)}")
+
+
+def copy_assets(module: Module, wanted: Assets, target: Path) -> None:
+    """Copy data files out of the module cache, which somebody may empty."""
+    told = run(
+        *("go", "list", "-m", "-f", "{{.Dir}}", wanted.module),
+        cwd=module.folder,
+        env={**os.environ, **SETTINGS, "GOFLAGS": "-mod=readonly"},
+    )
+    source = Path(told.strip())
+    target.mkdir()
+    for pattern in wanted.patterns:
+        found = sorted(source.glob(pattern))
+        if not found:
+            raise ClusterError(f"{wanted.module} has no {pattern}")
+        for path in found:
+            shutil.copyfile(path, target / path.name)
+
+
+def remove_older(module: Module) -> None:
+    """Remove what earlier versions of the module left."""
+    for path in home(module).parent.glob(f"{module.name}-{'[0-9a-f]' * 16}"):
+        shutil.rmtree(path)

@@ -1,0 +1,124 @@
+"""The images of the cluster, by what is in them; callers say which names they are asked for by."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from tests.cluster.commands import run
+from tests.cluster.host import busybox
+from tests.cluster.images import Entry, Recipe
+from tests.cluster.programs import program
+
+# `nobody`, as in the images of the Prometheus project; the kubelet cannot look a name up elsewhere.
+USERS = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n"
+GROUPS = b"root:x:0:\nnobody:x:65534:\n"
+PROMETHEUS_CONFIG = b"global:\n  scrape_interval: 15s\n"
+ALERTMANAGER_CONFIG = b"route:\n  receiver: none\nreceivers:\n  - name: none\n"
+BASE = (
+    Entry("/etc"),
+    Entry("/etc/passwd", USERS, mode=0o644),
+    Entry("/etc/group", GROUPS, mode=0o644),
+    Entry("/tmp", mode=0o1777),  # noqa: S108 - of the image
+    Entry("/bin"),
+)
+NOBODY = 65534
+GRAFANA = 472
+
+
+def pause() -> Recipe:
+    """The process that holds a pod's namespaces."""
+    return Recipe(
+        "pause", (Entry("/pause", program("pause")),), ("/pause",), user=f"{NOBODY}:{NOBODY}"
+    )
+
+
+def shell() -> Recipe:
+    """Debian's static busybox with a link for each of its commands."""
+    names = run(busybox(), "--list").split()
+    links = tuple(Entry(f"/bin/{name}", link="busybox") for name in names if name != "busybox")
+    files = (Entry("/bin/busybox", busybox()), Entry("/root", mode=0o700), Entry("/var"))
+    path = {"PATH": "/sbin:/usr/sbin:/bin:/usr/bin"}
+    return Recipe("busybox", (*BASE, *files, *links), command=("sh",), env=path)
+
+
+def prometheus() -> Recipe:
+    """Prometheus and promtool where the project's own image has them."""
+    files = (
+        Entry("/bin/prometheus", program("prometheus")),
+        Entry("/bin/promtool", program("promtool")),
+        Entry("/etc/prometheus"),
+        Entry("/etc/prometheus/prometheus.yml", PROMETHEUS_CONFIG, mode=0o644),
+        Entry("/prometheus", uid=NOBODY, gid=NOBODY),
+    )
+    return Recipe(
+        "prometheus",
+        (*BASE, *files),
+        ("/bin/prometheus",),
+        ("--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"),
+        user="nobody",
+        workdir="/prometheus",
+        volumes=("/prometheus",),
+    )
+
+
+def alertmanager() -> Recipe:
+    """Alertmanager where the project's own image has it."""
+    files = (
+        Entry("/bin/alertmanager", program("alertmanager")),
+        Entry("/etc/alertmanager"),
+        Entry("/etc/alertmanager/alertmanager.yml", ALERTMANAGER_CONFIG, mode=0o644),
+        Entry("/alertmanager", uid=NOBODY, gid=NOBODY),
+    )
+    return Recipe(
+        "alertmanager",
+        (*BASE, *files),
+        ("/bin/alertmanager",),
+        ("--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"),
+        user="nobody",
+        workdir="/alertmanager",
+        volumes=("/alertmanager",),
+    )
+
+
+def single(name: str) -> Recipe:
+    """Return an image of one program in /bin, run as nobody."""
+    path = f"/bin/{name}"
+    return Recipe(name, (*BASE, Entry(path, program(name))), (path,), user=str(NOBODY))
+
+
+def local_path_provisioner() -> Recipe:
+    """A provisioner of directories; its own image runs as root."""
+    path = "/usr/bin/local-path-provisioner"
+    files = (Entry("/usr"), Entry("/usr/bin"), Entry(path, program("local-path-provisioner")))
+    return Recipe("local-path-provisioner", (*BASE, *files), (path,))
+
+
+def grafana_standin() -> Recipe:
+    """NOT Grafana: our program that does to the disk what Grafana does (mod/grafana-standin)."""
+    files = (
+        Entry("/bin/grafana-standin", program("grafana-standin")),
+        Entry("/var"),
+        Entry("/var/lib"),
+        Entry("/var/lib/grafana", uid=GRAFANA, gid=0, mode=0o777),
+    )
+    env = {"GF_PATHS_DATA": "/var/lib/grafana", "GF_PATHS_PLUGINS": "/var/lib/grafana/plugins"}
+    return Recipe(
+        "grafana-standin", (*BASE, *files), ("/bin/grafana-standin",), user=str(GRAFANA), env=env
+    )
+
+
+RECIPES: Mapping[str, Callable[[], Recipe]] = MappingProxyType(
+    {
+        "pause": pause,
+        "busybox": shell,
+        "prometheus": prometheus,
+        "alertmanager": alertmanager,
+        "prometheus-operator": functools.partial(single, "operator"),
+        "prometheus-config-reloader": functools.partial(single, "prometheus-config-reloader"),
+        "admission-webhook": functools.partial(single, "admission-webhook"),
+        "local-path-provisioner": local_path_provisioner,
+        "grafana-standin": grafana_standin,
+    }
+)

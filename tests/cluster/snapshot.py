@@ -1,0 +1,93 @@
+"""What a cluster could leave on the machine, to compare before and after."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tests.cluster import network, node
+from tests.cluster.commands import run
+from tests.cluster.host import CGROUPS
+
+# The mount point, its source and its file system; the numbers before them change by themselves.
+MOUNT_FIELDS = slice(3, 5)
+FORWARDING = "/proc/sys/net/ipv4/ip_forward"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything outside files of our own that starting a cluster touches."""
+
+    processes: frozenset[str]
+    mounts: frozenset[str]
+    interfaces: frozenset[str]
+    routes: frozenset[str]
+    firewall: frozenset[str]
+    control_groups: frozenset[str]
+    loop_devices: frozenset[str]
+    kernel: frozenset[str]
+    folders: frozenset[str]
+
+    @staticmethod
+    def take() -> Snapshot:
+        """Look at the machine."""
+        return Snapshot(
+            processes=frozenset(processes_in_other_namespaces()),
+            mounts=frozenset(mounts()),
+            interfaces=frozenset(each["ifname"] for each in network.ip("link", "show")),
+            routes=frozenset(run("ip", "route", "show").splitlines()),
+            firewall=frozenset(firewall()),
+            control_groups=frozenset(map(str, CGROUPS.glob("**/"))),
+            loop_devices=frozenset(run("losetup", "--list", "--noheadings").splitlines()),
+            kernel=frozenset(kernel()),
+            folders=frozenset(each for each in node.FOLDERS if Path(each).exists()),
+        )
+
+    def changes(self, after: Snapshot) -> list[str]:
+        """Return what is more or less afterwards."""
+        return [
+            f"{part.name}: {sign} {each}"
+            for part in fields(self)
+            for sign, one, other in (
+                ("+", getattr(after, part.name), getattr(self, part.name)),
+                ("-", getattr(self, part.name), getattr(after, part.name)),
+            )
+            for each in sorted(one - other)
+        ]
+
+
+def processes_in_other_namespaces() -> list[str]:
+    """Return the processes of namespaces below ours: all of a cluster are in one."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            lines = (folder / "status").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        status = dict(line.split(":", 1) for line in lines)
+        # One id for each namespace that the process is in, from ours inwards. A dead one that
+        # nobody collects is a matter of the machine's first process.
+        if len(status["NSpid"].split()) > 1 and "Z" not in status["State"]:
+            found.append(f"{folder.name} {status['Name'].strip()}")
+    return found
+
+
+def mounts() -> list[str]:
+    """Return what is mounted where."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [" ".join((*line.split()[MOUNT_FIELDS], line.rpartition(" - ")[2])) for line in lines]
+
+
+def firewall() -> list[str]:
+    """Return iptables' rules, without counters and comments."""
+    if not shutil.which("iptables-save"):
+        return []
+    return [line for line in run("iptables-save").splitlines() if line.startswith(("-", "*"))]
+
+
+def kernel() -> list[str]:
+    """Return the kernel's settings that a kubelet wants to change."""
+    paths = [path for path in (*node.KERNEL, FORWARDING) if os.access(path, os.R_OK)]
+    return [f"{path}={Path(path).read_text().strip()}" for path in paths]

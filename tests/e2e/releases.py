@@ -1,0 +1,66 @@
+"""The releases that the scenarios and the survival matrix use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tests.cluster.cluster import Cluster
+from tests.e2e import samples
+from tests.e2e.install import Release, Values, for_stack, lab_values, merged, profile, relocated
+from tests.e2e.silences import MAINTENANCE
+
+CLASS = "durable-e2e"
+RULER_PORT = 10902
+RULER_IMAGE = "docker.io/library/busybox:1.37.0"
+# In the place of Thanos Ruler, whose image is not to be had: it writes where the ruler writes, and
+# answers the probes.
+RULER = (
+    "mkdir -p /thanos/data/- && touch /thanos/data/-/ready /thanos/data/-/healthy && "
+    f"exec httpd -f -p {RULER_PORT} -h /thanos/data"
+)
+
+
+def observed() -> Values:
+    """Return what the tests need of kube-prometheus-stack, to see what happens to the data."""
+    # Two releases on one cluster: each operator sees to its own.
+    operator = {"namespaces": {"releaseNamespace": True, "additional": []}}
+    spec = {"enableRemoteWriteReceiver": True, "additionalScrapeConfigs": samples.scrape_config()}
+    needed = {
+        "prometheusOperator": operator,
+        "prometheus": {"prometheusSpec": spec},
+        "alertmanager": {"alertmanagerSpec": {"additionalArgs": [MAINTENANCE]}},
+    }
+    return merged(for_stack(lab_values()), for_stack(needed))
+
+
+def on_disks(release: Release, name: str, *layers: Values) -> Release:
+    """Return the release with a profile whose volumes are fresh folders of the one node."""
+    wanted = profile(name)
+
+    def folder(node: str, path: str) -> Path:
+        return release.folder(f"{release.name[:6]}-{node[:11]}-{Path(path).name}")
+
+    moved = relocated(wanted, release.cluster.node_name, folder)
+    return replace(release, values=merged(wanted, moved, observed(), *layers))
+
+
+def scenario_a(cluster: Cluster) -> Release:
+    """One disk, one node: values/local.yaml by Helm 4 and the plugin."""
+    return on_disks(Release(cluster, "kps", "monitoring", 4, {}), "local")
+
+
+def scenario_d(cluster: Cluster) -> Release:
+    """hostPath for the whole stack, with the release name of that installation, by Helm 3."""
+    release = Release(cluster, "kube-prometheus-stack-1681228346", "prometheus", 3, {})
+    container = {"name": "thanos-ruler", "image": RULER_IMAGE, "command": ["sh", "-c", RULER]}
+    spec = {"image": None, "containers": [container]}
+    return on_disks(release, "hostpath", for_stack({"thanosRuler": {"thanosRulerSpec": spec}}))
+
+
+def provisioned(cluster: Cluster) -> Release:
+    """A class that provisions: the default class of a cluster that is not ours."""
+    persistence = {name: {"size": "1Gi"} for name in ("prometheus", "alertmanager", "grafana")}
+    return Release(
+        cluster, "kps", "durable-e2e", 4, merged({"persistence": persistence}, observed())
+    )

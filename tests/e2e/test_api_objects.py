@@ -1,0 +1,191 @@
+"""Every object that the values files render is taken by the API server, with strict validation."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.cluster import Cluster, Object
+from tests.cluster.commands import CommandError
+from tests.e2e.install import chart, for_stack
+from tests.tools.documents import is_hook, key, load
+from tests.tools.helm import KUBERNETES, MAJORS, ROOT, binary, environment, post_renderer
+
+pytestmark = pytest.mark.e2e
+
+VALUES = sorted((ROOT / "values").glob("*.yaml"))
+OFF = {"enabled": False}
+CSI = {
+    "driver": "ebs.csi.aws.com",
+    "volumeHandle": "vol-0123",
+    "fsType": "ext4",
+    "volumeAttributes": {"partition": "1"},
+}
+NFS = {"server": "nfs.example.com", "path": "/exports/rules"}
+ADD = {"op": "add", "path": "/spec/minReadySeconds", "value": 30}
+# Each option that reaches an object, in one release.
+EVERYTHING: Object = {
+    "gitops": {"argocd": True},
+    "storageClasses": [
+        {
+            "name": "all-options",
+            "provisioner": "ebs.csi.aws.com",
+            "parameters": {"type": "gp3"},
+            "volumeBindingMode": "WaitForFirstConsumer",
+            "reclaimPolicy": "Retain",
+            "allowVolumeExpansion": True,
+            "mountOptions": ["noatime"],
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        {"name": "none"},
+    ],
+    "persistence": {
+        "accept": ["volumes/posix"],
+        "patches": [{"target": {"kind": "Prometheus"}, "patch": [ADD]}],
+        "prometheus": {
+            "size": "50Gi",
+            "storageClassName": "all-options",
+            "accessModes": ["ReadWriteOncePod"],
+            "fixOwnership": True,
+            "nodes": ["n1", "n2"],
+            "retentionSize": "40GB",
+            "volumes": [
+                {"csi": CSI, "node": "n1", "mountOptions": ["noatime"], "size": "60Gi", "shard": 0},
+                {"local": "/mnt/disks/1", "node": "n2", "mountOptions": ["ro"], "shard": 1},
+            ],
+        },
+        "alertmanager": {
+            "storageClassName": "none",
+            "fixOwnership": True,
+            "volumes": [{"hostPath": "/srv/alertmanager", "node": "n1"}],
+        },
+        "thanosRuler": {
+            "storageClassName": "none",
+            "fixOwnership": True,
+            "volumes": [{"nfs": {**NFS, "readOnly": False}, "mountOptions": ["nfsvers=4.1"]}],
+        },
+        "grafana": {
+            "storageClassName": "none",
+            "fixOwnership": True,
+            "volumes": [{"nfs": {**NFS, "path": "/exports/grafana"}}],
+        },
+    },
+    **for_stack(
+        {
+            "prometheus": {"prometheusSpec": {"shards": 2}},
+            "thanosRuler": {
+                "enabled": True,
+                "thanosRulerSpec": {
+                    "queryEndpoints": ["http://prometheus-operated:9090"],
+                    "alertmanagersUrl": ["http://alertmanager-operated:9093"],
+                },
+            },
+        }
+    ),
+}
+GRAFANA_SET = for_stack({"grafana": {"useStatefulSet": True, "persistence": {"enabled": True}}})
+
+
+def title(path: Path) -> str:
+    """Return what a values file is, as its first line says: Backend or Profile."""
+    return path.read_text().partition(":")[0].removeprefix("# ")
+
+
+def combinations() -> Iterator[tuple[Path, ...]]:
+    """Yield each file alone, and each profile over each backend."""
+    yield from ((path,) for path in VALUES)
+    backends = [path for path in VALUES if title(path) == "Backend"]
+    profiles = [path for path in VALUES if title(path) == "Profile"]
+    yield from itertools.product(backends, profiles)
+
+
+@pytest.fixture(scope="module")
+def space(cluster: Cluster, crds: None) -> Iterator[str]:
+    """A namespace for objects that are never made."""
+    assert crds is None
+    name = f"e2e-api-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def render(major: int, space: str, *files: Path) -> list[Object]:
+    """Return the objects that Helm would apply, hooks included."""
+    argv = [binary(major), "template", "kps", chart(), f"--namespace={space}"]
+    argv += [f"--kube-version={KUBERNETES}", "--no-hooks=false", *post_renderer(major)]
+    argv += [f"--values={path}" for path in files]
+    done = subprocess.run(
+        argv, env=environment(major), capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, f"{major} {[f.name for f in files]}: {done.stderr}"
+    return load(done.stdout)
+
+
+def refusals(cluster: Cluster, objects: list[Object]) -> list[str]:
+    """Return what the API server says against objects, which it does not keep."""
+    text = yaml.safe_dump_all(objects)
+    try:
+        cluster.apply(text, "--dry-run=server")
+    except CommandError as error:
+        return [line for line in error.stderr.splitlines() if "Warning" not in line]
+    return []
+
+
+def unique(streams: list[list[Object]]) -> list[list[Object]]:
+    """Return the different objects, each once, in lists that hold no name twice."""
+    lists: list[dict[tuple[str, ...], Object]] = []
+    seen: set[str] = set()
+    for item in itertools.chain(*streams):
+        text = json.dumps(item, sort_keys=True)
+        if text in seen:
+            continue
+        seen.add(text)
+        free = next((each for each in lists if key(item) not in each), None)
+        if free is None:
+            lists.append(free := {})
+        free[key(item)] = item
+    return [list(each.values()) for each in lists]
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_values_files(cluster: Cluster, space: str, major: int) -> None:
+    """Each values file alone and each profile over each backend render what the API takes."""
+    ask = functools.partial(render, major, space)
+    with ThreadPoolExecutor(2) as pool:
+        streams = list(pool.map(lambda files: ask(*files), combinations()))
+    assert all(streams)
+    batches = unique(streams)
+    assert len(streams[0]) <= len(batches[0])
+    assert [] == [said for batch in batches for said in refusals(cluster, batch)]
+
+
+@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize("extra", [{}, GRAFANA_SET], ids=["Deployment", "StatefulSet"])
+def test_all_options(
+    cluster: Cluster, space: str, tmp_path: Path, major: int, extra: Object
+) -> None:
+    """So does a release with every option on, for both of Grafana's workloads."""
+    files = [tmp_path / "everything.json", tmp_path / "extra.json"]
+    for path, values in zip(files, (EVERYTHING, extra), strict=True):
+        path.write_text(json.dumps(values))
+    objects = render(major, space, *files)
+    kinds = {each["kind"] for each in objects if not is_hook(each)}
+    assert {"Prometheus", "Alertmanager", "ThanosRuler", "PersistentVolume"} <= kinds
+    assert [] == refusals(cluster, objects)
+
+
+def test_wrong_field_is_refused(cluster: Cluster, space: str) -> None:
+    """A field that the CRD does not have is named: the other tests of this file can fail."""
+    path = ROOT / "values" / "csi.yaml"
+    [server] = [each for each in render(4, space, path) if each["kind"] == "Prometheus"]
+    server["spec"]["storage"]["volumeClaimTemplat"] = {}
+    assert any("volumeClaimTemplat" in said for said in refusals(cluster, [server]))

@@ -1,0 +1,114 @@
+"""Fixtures of the tests of the traps; tests/e2e/conftest.py takes them over."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.cluster.cluster import FOREIGN, Cluster, Object
+from tests.cluster.poll import wait_until
+from tests.e2e.install import Release, for_stack, lab_values, merged
+from tests.e2e.trap_report import report
+from tests.e2e.traps import BUSYBOX, FAKE_NODES, OWNER, TAINT, Place, storage_class
+
+OPERATOR_SPACE = "e2e-trap-operator"
+OPERATOR_IMAGE = "prometheus-operator/prometheus-operator"
+SERVER_IMAGE = "quay.io/prometheus/prometheus:v3.14.0"
+GONE_TIMEOUT = 90
+CONSUMERS = ("prometheus", "alertmanager", "thanosRuler", "grafana")
+OFF: Object = {"enabled": False}
+OFF_BY_CREATE: Object = {"create": False}
+
+
+@pytest.fixture
+def place(cluster: Cluster, crds: None, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A namespace of the test's own with two classes; all that is labelled so goes with it."""
+    assert crds is None
+    found = Place(cluster, f"e2e-trap-{uuid.uuid4().hex[:8]}", report(request.config))
+    classes = {found.late: "WaitForFirstConsumer", found.now: "Immediate"}
+    cluster.apply(yaml.safe_dump_all([namespace(found.name), *(
+        storage_class(name, found.name, mode) for name, mode in classes.items())]))
+    found.wait("pods have an account", lambda: found.get("serviceaccount", "default"))
+    yield found
+    remove(cluster, found.name)
+
+
+@pytest.fixture(scope="session")
+def crds(cluster: Cluster) -> None:
+    """Have the operator's resource definitions on the cluster."""
+    if cluster.get("crd", "prometheuses.monitoring.coreos.com") is None:
+        cluster.install_crds()
+
+
+@pytest.fixture(scope="session")
+def busybox(cluster: Cluster) -> None:
+    """Have the shell's image on the node."""
+    cluster.load_images({BUSYBOX: "busybox"})
+
+
+@pytest.fixture(scope="session")
+def server_image(cluster: Cluster) -> str:
+    """Have the Prometheus image on the node; return its name."""
+    cluster.load_images({SERVER_IMAGE: "prometheus"})
+    return SERVER_IMAGE
+
+
+@pytest.fixture(scope="session")
+def fake_nodes(cluster: Cluster) -> Iterator[None]:
+    """Two nodes where pods run for appearance only, and only those that ask for them."""
+    if os.environ.get(FOREIGN):
+        pytest.skip(f"{FOREIGN} is set: no fake nodes on a cluster that is not ours")
+    cluster.add_fake_nodes(FAKE_NODES)
+    cluster.kubectl("taint", "node", *FAKE_NODES, f"{TAINT}=only:NoSchedule", "--overwrite")
+    yield
+    spaces = {each["metadata"]["name"] for each in cluster.objects("ns", selector=OWNER)}
+    wait_until("the namespaces of the traps are gone",
+               lambda: not spaces & {each["metadata"]["name"] for each in cluster.objects("ns")},
+               GONE_TIMEOUT, explain=cluster.describe)
+    cluster.kubectl("delete", "node", *FAKE_NODES)
+
+
+@pytest.fixture(scope="session")
+def operator(cluster: Cluster, crds: None) -> Iterator[None]:
+    """The operator: the one that runs already, else the staged chart's, and nothing else of it."""
+    assert crds is None
+    if operating(cluster):
+        yield
+        return
+    settings: Object = {"defaultRules": OFF_BY_CREATE}
+    settings["grafana"] = settings["alertmanager"] = settings["prometheus"] = OFF
+    ours = {"persistence": dict.fromkeys(CONSUMERS, OFF)}
+    values = merged(for_stack(lab_values()), for_stack(settings), ours)
+    release = Release(cluster, "traps", OPERATOR_SPACE, 4, values)
+    release.install()
+    cluster.wait("the operator runs", lambda: operating(cluster), namespace=OPERATOR_SPACE)
+    yield
+    release.purge()
+
+
+def operating(cluster: Cluster) -> bool:
+    """Whether an operator is there and ready."""
+    return any(
+        OPERATOR_IMAGE in each["spec"]["template"]["spec"]["containers"][0]["image"]
+        and each["status"].get("availableReplicas")
+        for each in cluster.objects("deployments")
+    )
+
+
+def namespace(name: str) -> Object:
+    """Return a namespace of a trap."""
+    return {"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {OWNER: name}}}
+
+
+def remove(cluster: Cluster, owner: str) -> None:
+    """Remove all that is a test's, without waiting for it."""
+    where = f"--selector={OWNER}={owner}"
+    # First who would make anew what the namespace loses.
+    cluster.kubectl("delete", "prometheuses", "--all", f"--namespace={owner}", "--wait=false")
+    kinds = "namespaces,persistentvolumes,storageclasses"
+    cluster.kubectl("delete", kinds, where, "--wait=false", "--ignore-not-found")

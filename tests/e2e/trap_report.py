@@ -1,0 +1,104 @@
+"""The table of the rules: which trap each refuses, and what was seen of it on this cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.tools.helm import ROOT
+
+DOOR = ROOT / "postrender" / "durable.sh"
+FILE = ROOT / ".tools" / "cluster" / "traps.txt"
+CONFIRMED = "confirmed"
+NOT_LOST = "nothing lost"
+ABSENT = "cannot be had here"
+NO_RULE = "-"
+WIDTHS = (24, 46, 78)
+
+# Rules whose trap needs what this cluster does not have.
+OUT_OF_REACH = {
+    "consumers/present": "a wish for an object that is not rendered: there is nothing to apply",
+    "grafana/chown": "needs an NFS server that squashes root, or a Grafana chart of old",
+    "grafana/claim-used": "a decision of the Grafana chart while it renders; nothing to apply",
+    "grafana/one-writer": "needs Grafana itself: the stand-in has no second writer",
+    "grafana/password": "needs Grafana itself, which reads the password once, into its database",
+    "grafana/runs": "objects without a workload: a decision of the chart while it renders",
+    "helm/version": "needs Helm 4.2.0 to 4.2.3; 3.22.0 and 4.3.1 are here",
+    "retention/fits": "the first block is written after two hours, so no disk fills in a test",
+    "retention/shared-disk": "needs operator 0.94 (retentionPercentage); 0.93.1 is here",
+    "volumes/posix": "needs NFS, EFS or SMB: this kernel has no such client",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trap, and what was seen of it."""
+
+    rule: str
+    trap: str
+    seen: str
+    verdict: str
+
+
+@dataclass
+class TrapReport:
+    """Collects the rows of a run; pytest prints and keeps them at its end."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table, and write it to a file."""
+        text = table(self.rows)
+        terminalreporter.section("traps")
+        terminalreporter.write_line(text)
+        FILE.parent.mkdir(parents=True, exist_ok=True)
+        FILE.write_text(f"{text}\n")
+
+
+KEY = pytest.StashKey[TrapReport]()
+
+
+def report(config: pytest.Config) -> TrapReport:
+    """Return this run's report; the first call makes it a plugin of pytest."""
+    if KEY not in config.stash:
+        config.stash[KEY] = TrapReport()
+        config.pluginmanager.register(config.stash[KEY])
+    return config.stash[KEY]
+
+
+def rules() -> list[str]:
+    """Return the ids of all rules, as the tool lists them."""
+    told = subprocess.run(
+        [DOOR, "rules", "--format", "json"], capture_output=True, text=True, check=True
+    )
+    return [each["id"] for each in json.loads(told.stdout)]
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows by rule, then the rules without one and why."""
+    seen = {row.rule for row in rows}
+    without = [Row(rule, "", OUT_OF_REACH.get(rule, "no test of this run saw it"), ABSENT)
+               for rule in rules() if rule not in seen]
+    head = Row("rule", "trap", "seen", "verdict")
+    found = sorted(rows, key=lambda row: (row.rule == NO_RULE, row.rule))
+    return "\n".join(line for row in (head, *found, *without) for line in lines(row))
+
+
+def lines(row: Row) -> Iterator[str]:
+    """Yield the lines of a row, long cells cut into several."""
+    cells = [wrapped(*pair) for pair in zip((row.rule, row.trap, row.seen), WIDTHS, strict=True)]
+    for index in range(max(map(len, cells))):
+        parts = [cell[index] if index < len(cell) else "" for cell in cells]
+        padded = [part.ljust(width) for part, width in zip(parts, WIDTHS, strict=True)]
+        yield "  ".join([*padded, row.verdict if not index else ""]).rstrip()
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a text as lines of at most a width, cut at blanks where there are any."""
+    import textwrap
+
+    return textwrap.wrap(" ".join(text.split()), width) or [""]
