@@ -62,6 +62,10 @@ pick_python() {
   fail "durable: no Python 3.11 or newer with PyYAML and libyaml was found: run 'make setup' in the project, or: python3 -m venv '$here/.venv' && '$here/.venv/bin/pip' install -r '$here/requirements.txt'"
 }
 
+# Python would die of it, before a line of ours.
+if [ -d /dev/stdin ]; then
+  fail "durable: stdin is a folder: pipe a rendered stream in, as in helm template ... | durable.sh"
+fi
 pick_python
 exec "$python" "$flags" -c 'import sys
 sys.path[:0] = filter(None, (sys.argv.pop(1), sys.argv.pop(1)))

@@ -90,14 +90,18 @@ def documents(text: str) -> list[Document]:
     for part in re.split(r"^---\n", text, flags=re.MULTILINE):
         document = yaml.load(part, Loader)  # noqa: S506  a subclass of the safe loader
         source = SOURCE.search(part)
+        if not document:
+            continue
         if source:
-            document["metadata"].setdefault("annotations", {})[FILENAME] = source[1]
+            metadata = document.setdefault("metadata", {})  # a ConfigMapList may have none
+            metadata["annotations"] = {**(metadata.get("annotations") or {}), FILENAME: source[1]}
         found.append(document)
     return found
 
 
 def _dump(document: Document, **style: Any) -> str:
-    return str(yaml.safe_dump(document, sort_keys=False, width=100, **style))
+    said = {"sort_keys": False, "width": 100, "allow_unicode": True, **style}
+    return str(yaml.dump(document, Dumper=yaml.CSafeDumper, **said))
 
 
 def helm_4(text: str) -> str:

@@ -252,7 +252,7 @@ def test_notes(major: int, tmp_path: Path) -> None:
     assert "prometheus 50Gi c n1:/mnt/disks/vol1, n2:/d" in lines
     assert "alertmanager 5Gi c nfs.example.com:/exports/prometheus, vol-1" in lines
     assert "grafana 10Gi (the cluster's default) provisioned by the class" in lines
-    assert "thanosRuler - - none: what it holds is lost with the pod" in lines
+    assert "thanosRuler - - (not in the stack)" in lines
     assert " kubectl get pvc,pv -n elsewhere" in lines
     assert "--force or --force-replace" in told["notes"]
 

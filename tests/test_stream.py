@@ -57,14 +57,14 @@ def parts(draw: st.DrawFn) -> Parts:
     found = draw(st.lists(st.tuples(st.sampled_from(SEPARATORS), bodies), max_size=6))
     place = draw(st.integers(0, len(found)))
     found.insert(place, (draw(st.sampled_from(SEPARATORS)), draw(st.sampled_from(OBJECTS))))
-    first = draw(st.sampled_from((b"", BOM, found[0][0], BOM + found[0][0])))
-    return [(first, found[0][1]), *found[1:]]
+    starts = [found[0][0], BOM + found[0][0]]
+    starts += [b"", BOM] if found[0][1].text else []
+    return [(draw(st.sampled_from(starts)), found[0][1]), *found[1:]]
 
 
 def raws(found: Parts) -> list[bytes]:
-    """Return each document's bytes; a first one of no bytes is none."""
-    texts = [separator + body.text for separator, body in found]
-    return texts if texts[0] else texts[1:]
+    """Return each document's bytes."""
+    return [separator + body.text for separator, body in found]
 
 
 def joined(read: stream.Stream) -> bytes:
@@ -73,7 +73,7 @@ def joined(read: stream.Stream) -> bytes:
 
 
 @given(found=parts(), cut=st.booleans())
-@settings(max_examples=600)
+@settings(max_examples=300)
 def test_what_nobody_edits_keeps_its_bytes(found: Parts, cut: bool) -> None:
     """Any mix of documents comes out as it went in; only a last line without its end gets one."""
     data = b"".join(raws(found))
@@ -85,22 +85,21 @@ def test_what_nobody_edits_keeps_its_bytes(found: Parts, cut: bool) -> None:
 
 
 @given(found=parts())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_each_separator_starts_a_document(found: Parts) -> None:
     """Documents are cut at their separators, and their kinds are known in any style."""
     chunks = stream.read(b"".join(raws(found))).chunks
     assert raws(found) == [chunk.raw for chunk in chunks]
-    kinds = [body.kind for _, body in found]
-    assert kinds[-len(chunks) :] == [chunk.kind for chunk in chunks]
+    assert [body.kind for _, body in found] == [chunk.kind for chunk in chunks]
     assert list(range(1, len(chunks) + 1)) == [chunk.number for chunk in chunks]
 
 
 @given(found=parts(), data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_an_edit_changes_one_document(found: Parts, data: st.DataObject) -> None:
     """When one document is edited, all others keep their bytes and their places."""
     texts = raws(found)
-    bodies = [body for _, body in found][-len(texts) :]
+    bodies = [body for _, body in found]
     index = data.draw(st.sampled_from([i for i, body in enumerate(bodies) if body.kind]))
     read = stream.read(b"".join(texts))
     operation = {"op": "add", "path": bodies[index].path, "value": {"new": "label"}}
@@ -115,7 +114,7 @@ def test_an_edit_changes_one_document(found: Parts, data: st.DataObject) -> None
 
 
 @given(found=parts(), data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_a_document_is_added_in_its_place(found: Parts, data: st.DataObject) -> None:
     """A new document stands before the chosen one, or at the end, and moves nothing else."""
     texts = raws(found)
@@ -146,7 +145,7 @@ LAST = (
     (b"a: b # end", b"\n"),
     (b"a: 'b'", b"\n"),
     (b"a: |\n  b", b""),
-    (b"a: >-\n  b", b"\n"),
+    (b"a: >-\n  b", b""),
     (b"a:\n- {b: c}", b"\n"),
     (b"a: b\n---", b"\n"),
     (b"a: b\n---\n# end", b"\n"),
@@ -155,7 +154,7 @@ LAST = (
 
 @pytest.mark.parametrize(("text", "end"), LAST)
 def test_the_last_line_ends(text: bytes, end: bytes) -> None:
-    """Output ends with a line break in the stream's own form, unless a block text would gain it."""
+    """Output ends with a line break in the stream's own form, unless a block text ends it."""
     data = b"kind: A\n" + text
     if text.startswith(b"a: b\r"):
         data = data.replace(b"A\n", b"A\r\n")
@@ -267,7 +266,7 @@ def finished(documents: Sequence[str]) -> dict[Any, Document]:
 
 
 @given(order=st.permutations(WHOLE))
-@settings(max_examples=60)
+@settings(max_examples=20)
 def test_order_does_not_matter(order: list[str]) -> None:
     """Each object comes out the same wherever it stands in the stream."""
     assert finished(WHOLE) == finished(order)
@@ -283,4 +282,4 @@ def test_hooks_are_left_alone_unless_asked_for(hooks: bool) -> None:
     read = stream.read(f"{PROMETHEUS}---\n{HOOK}".encode())
     pipeline.run(read, ASKED, hooks=hooks)
     assert [True, hooks] == [chunk.edited for chunk in read.chunks[:2]]
-    assert hooks != (("---\n" + HOOK).encode() in joined(read))
+    assert 1 + hooks == joined(read).count(b"volumeClaimTemplate:")

@@ -295,6 +295,8 @@ def run_as_program() -> None:
         from traceback import format_exc
 
         code = Report("").failure(f"durable: a defect of the post-renderer: {format_exc()}")
+    if sys.stdout is not None:
+        sys.stdout.flush()
     os._exit(code)
 
 

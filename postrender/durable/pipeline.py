@@ -187,11 +187,11 @@ def _refuse_duplicate(document: Document, origin: str) -> None:
 
 
 def refuse_other_release(stack: Stack) -> None:
-    """Raise PlanError where every consumer belongs to another Helm release than the plan's."""
+    """Raise PlanError where Helm says that consumers belong to other releases only, not the plan's."""
     release = stack.plan.release
     told = [(c, _release_of(c.object)) for c in stack.consumers]
     others = [(c, name) for c, name in told if name and name != release]
-    if release and others and len(others) == len(told):
+    if release and others and all(name != release for _, name in told):
         consumer, owner = others[0]
         msg = (
             f"the plan is for the release {release!r}, but {consumer} belongs to {owner!r}: "
@@ -201,8 +201,9 @@ def refuse_other_release(stack: Stack) -> None:
 
 
 def _release_of(item: Object) -> str:
+    """The Helm release that an object says it is of; '' for what Helm did not render."""
     labels = item.labels
     helm = "Helm" in (labels.get("heritage"), labels.get("app.kubernetes.io/managed-by"))
-    return (
-        str(labels.get("release") or labels.get("app.kubernetes.io/instance") or "") if helm else ""
-    )
+    if not helm and "helm.sh/chart" not in labels:
+        return ""
+    return str(labels.get("release") or labels.get("app.kubernetes.io/instance") or "")

@@ -92,6 +92,10 @@ class Prometheus:
             raise ClusterError(f"{self.pod} refused samples: {answer.status} {answer.body!r}")
         return {at: f"{value:.10g}" for at, value in batch.items()}
 
+    def retention(self) -> str:
+        """Return what the server says of its retention, by time or size."""
+        return str(self._ask("/api/v1/status/runtimeinfo")["data"]["storageRetention"])
+
     def _ask(self, path: str) -> Any:
         answer = self.cluster.http(Endpoint(self.pod, self.namespace, PORT), path)
         if answer.status != 200:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.cluster.cluster import Object, restarts
-from tests.cluster.errors import CannotBeDoneHereError
+from tests.cluster.errors import CannotBeDoneHereError, ClusterError
 from tests.e2e.install import Values, for_stack
 from tests.e2e.matrix import Matrix, check, survive
 from tests.e2e.stack import Stack
@@ -16,6 +16,7 @@ from tests.e2e.stack import Stack
 pytestmark = pytest.mark.e2e
 
 EVENT_TIMEOUT = 90
+LONGER = "30d"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def statefulset(stack: Stack) -> Object:
 
 
 RETENTION: Values = {
-    **for_stack({"prometheus": {"prometheusSpec": {"retention": "30d"}}}),
+    **for_stack({"prometheus": {"prometheusSpec": {"retention": LONGER}}}),
     "persistence": {"prometheus": {"retentionSize": "1700MB"}},
 }
 
@@ -127,11 +128,13 @@ def roll_back(stack: Stack) -> None:
 
 
 def wait_for_retention(stack: Stack, *, longer: bool) -> None:
-    """Wait until a pod runs with or without the longer retention."""
+    """Wait until Prometheus has, or no longer has, the longer retention."""
 
     def arrived() -> bool:
-        pod = stack.cluster.get("pod", stack.prometheus().pod, stack.namespace)
-        return bool(pod) and longer == ("retention.time=30d" in str(pod))
+        try:
+            return longer == stack.prometheus().retention().startswith(LONGER)
+        except (ClusterError, KeyError):  # no pod, no address of it yet, or no answer
+            return False
 
     stack.cluster.wait("the retention has arrived", arrived, EVENT_TIMEOUT, stack.namespace)
 

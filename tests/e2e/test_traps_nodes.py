@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ from tests.e2e.traps import (
     claim_spec,
     on_claim,
     on_fake_nodes,
+    plan_of,
     pod,
     prometheus,
     reserved,
@@ -85,8 +85,7 @@ def test_pod_cannot_reach_its_volume(place: Place, name: str) -> None:
     server = prometheus("db", template(place.late), replicas=wish.pods, **wish.spec)
     anywhere = prometheus("db", template(place.late), replicas=wish.pods)
     # Which nodes there are is known from the plan alone.
-    wanted = {"size": "1Gi", "storageClassName": place.late, "nodes": [*FAKE_NODES]}
-    plan = json.dumps({"persistence": {"prometheus": wanted}})
+    plan = plan_of(place.late, nodes=[*FAKE_NODES])
     place.refused("volumes/reachable", server, *volumes, plan=plan)
     place.passes("volumes/reachable", anywhere, *volumes, plan=plan)
     place.apply(*volumes, server)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from tests.e2e.traps import (
     claim,
     claim_of,
     claim_spec,
+    plan_of,
     prometheus,
     reserved,
     storage_class,
@@ -140,8 +140,7 @@ def test_local_volume_without_node(place: Place) -> None:
 def test_fewer_volumes_than_pods(place: Place) -> None:
     """The claim for which there is no volume stays Pending."""
     item = volume(f"{place.name}-v", place.now, claimRef=reserved(place, OURS))
-    wanted = {"size": "1Gi", "storageClassName": place.now}
-    plan = json.dumps({"persistence": {"prometheus": wanted}})
+    plan = plan_of(place.now)
     made = storage_class(place.now, place.name, "Immediate")
     place.refused("volumes/enough", server(place, replicas=2), item, made, plan=plan)
     place.passes("volumes/enough", server(place), item, made, plan=plan)

@@ -118,8 +118,14 @@ class Place:
 
 def findings(objects: list[Object], plan: str) -> list[dict[str, Any]]:
     """Return what `durable.sh check` finds in objects."""
+    found: list[dict[str, Any]] = json.loads(tool("check --format json", objects, plan))
+    return found
+
+
+def tool(command: str, objects: list[Object], plan: str) -> str:
+    """Return what a command of `durable.sh` prints about objects; a refusal is an answer."""
     # The plan comes through a descriptor: nothing is written, nothing is left.
-    script = f'exec "$0" check --format json --plan /dev/fd/3 3<<"PLAN"\n{plan}\nPLAN'
+    script = f'exec "$0" {command} --plan /dev/fd/3 3<<"PLAN"\n{plan}\nPLAN'
     done = subprocess.run(
         ["sh", "-c", script, DOOR],
         input=yaml.safe_dump_all(objects),
@@ -128,8 +134,13 @@ def findings(objects: list[Object], plan: str) -> list[dict[str, Any]]:
         check=False,
     )
     assert done.returncode in (0, 1), done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
+    return done.stdout
+
+
+def plan_of(storage_class: str, **wanted: Any) -> str:
+    """Return a plan that wants Prometheus to last on a class."""
+    said = {"size": "1Gi", "storageClassName": storage_class, **wanted}
+    return json.dumps({"persistence": {"prometheus": said}})
 
 
 def storage_class(name: str, owner: str, mode: str, **fields: str) -> Object:

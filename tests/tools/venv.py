@@ -19,6 +19,8 @@ def obstacle() -> str | None:
     if not (3, 11) <= sys.version_info[:2] <= (3, 14):
         found = sys.version.split()[0]
         return f"this is Python {found}, and 3.11 to 3.14 is needed: make PYTHON=python3.13"
+    if (ROOT / ".venv").is_symlink():
+        return ".venv is a link, and making it anew would empty what it points to: remove the link"
     if importlib.util.find_spec("ensurepip") is None:
         return "Python has no ensurepip: on Debian and Ubuntu, apt install python3-venv"
     return None

@@ -67,6 +67,6 @@ def _config_map(stack: Stack, data: dict[str, str]) -> dict[str, Any]:
 
 
 def _list_item(stack: Stack) -> Object | None:
-    """An object of a ResourceList, whose list must take the record in: nothing else is read of it."""
+    """An object of a ResourceList, whose list must take the record in: no more is read of it."""
     lists = (chunk for chunk in stack.stream.chunks if chunk.kind == "ResourceList")
     return next((item for chunk in lists for item in objects_of(chunk)), None)

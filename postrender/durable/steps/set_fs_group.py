@@ -37,7 +37,7 @@ def _usual(stack: Stack, consumer: Consumer) -> dict[str, Any]:
 
 
 def _wants_root(consumer: Consumer) -> bool:
-    """Whether the pod, or a container of it, is to run as root: a demand for others would stop it."""
+    """Whether the pod or a container of it runs as root: a demand for others would stop it."""
     target, pod = consumer.object, consumer.pod
     paths = [pod] + [
         (*pod, group, str(index))
