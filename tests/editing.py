@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from jsonpatch import JsonPatchException, JsonPointerException, apply_patch
 from ruamel.yaml import YAML
 
+from durable.document import Document
+from durable.errors import DocumentError
 from tests.tools.documents import Loader
 
 Operation = dict[str, Any]
@@ -293,3 +295,18 @@ def string_keys(value: Any) -> bool:
     if isinstance(value, dict):
         return all(isinstance(k, str) and string_keys(v) for k, v in value.items())
     return all(map(string_keys, value)) if isinstance(value, list) else True
+
+
+# All that the editor may say of a text without anchors; anything else is a defect.
+REASONS = r"stands twice in one mapping|readers take at most \d+$|tag \S+ cannot be copied$"
+
+
+def applied(document: Document, operations: list[Operation], reasons: str = REASONS) -> bool:
+    """Apply a patch, or say that the document was refused for a reason that it may have."""
+    try:
+        document.apply(operations)
+    except DocumentError as error:
+        if not re.search(reasons, str(error), re.DOTALL):
+            raise
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Read YAML texts as Helm and the API server do: with sigs.k8s.io/yaml, in a render by real Helm."""
+"""Read YAML texts as Helm and the API server do, by sigs.k8s.io/yaml, in a render by real Helm."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def read_all(major: int, texts: Sequence[str], folder: Path) -> list[Any]:
     (folder / "Chart.yaml").write_text(CHART)
     (folder / "templates" / "reader.yaml").write_text(TEMPLATE)
     for number, text in enumerate(texts):
-        (folder / "texts" / f"{number:05}").write_bytes(text.encode())
+        (folder / "texts" / f"t{number:06}").write_bytes(text.encode())
     (found,) = documents(template(major, folder))
     told = found["data"]
     return [json.loads(base64.b64decode(told[name])) for name in sorted(told)]
 
 
 def as_json(value: Any) -> Any:
-    """Return a value with numbers as floats, since JSON has no other, and tell them from booleans."""
+    """Return a value with its numbers as floats, since JSON has no other, told from booleans."""
     if isinstance(value, dict):
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +14,8 @@ from ruamel.yaml.error import YAMLError
 from durable.document import Document
 from durable.errors import DocumentError
 from tests import editing
-from tests.editing import ANY_WORD, DISPUTED, WORD, exact, patched, pyyaml, ruamel
+from tests.editing import ANY_WORD, DISPUTED, WORD, applied, exact, patched, pyyaml, ruamel
 from tests.marks import reach
-
-# All that the editor may say of a text without anchors; anything else is a defect.
-REASONS = r"stands twice in one mapping|readers take at most \d+$|tag \S+ cannot be copied$"
 
 
 def read(reader: Callable[[str], Any], text: str) -> Any:
@@ -29,17 +25,6 @@ def read(reader: Callable[[str], Any], text: str) -> Any:
     except (yaml.YAMLError, YAMLError, KeyError, ValueError):
         return None
     return value if isinstance(value, dict) and editing.string_keys(value) else None
-
-
-def applied(document: Document, operations: list[editing.Operation]) -> bool:
-    """Apply a patch, or say that the document was refused for a reason that it may have."""
-    try:
-        document.apply(operations)
-    except DocumentError as error:
-        if not re.search(REASONS, str(error)):
-            raise
-        return False
-    return True
 
 
 @given(data=st.data())

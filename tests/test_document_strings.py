@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import random
-import sys
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,25 +19,20 @@ from tests.editing import ANY_WORD, DISPUTED, WORD, WORDS, Operation, exact, pat
 from tests.go_reader import as_json, read_all
 from tests.rendering import EACH_MAJOR
 
-LETTERS = "".join(map(chr, range(0x100))) + "\u2028\u2029\u200b\ufeff\ufffd\ufffe\uffff\U0001f600"
-SURROGATES = "Cs"
+# Latin letters and controls, the marks that YAML or Unicode treat apart, and one beyond the BMP.
+SIGNS = [*map(chr, (*range(1, 0x180), *range(0x2000, 0x2070), *range(0xFFF0, 0x10000))), "\ufeff"]
+SIGNS += ["\u4e2d", "\ue000", "\U0001f600"]
 
 
 def drawn(count: int) -> list[str]:
     """Return random strings, the same in each run, out of what YAML gives a meaning to."""
     dice = random.Random(20)  # noqa: S311  no secret is made of it
-    signs = "ab01:-#?,[]{}&*!|>'\"%@`~<=.+_ \n\t\r\\/eEyYnNoO" + LETTERS
+    signs = [*"ab01:-#?,[]{}&*!|>'\"%@`~<=.+_ \n\t\r\\/eEyYnNoO" * 5, *SIGNS]
     return ["".join(dice.choices(signs, k=dice.randint(1, 12))) for _ in range(count)]
 
 
-def each_character() -> list[str]:
-    """Return each character below U+3000, alone, between letters and at both ends."""
-    found = [chr(code) for code in range(0x3000) if unicodedata.category(chr(code)) != SURROGATES]
-    return [form.format(sign) for sign in found for form in ("{0}", "a{0}b") if sign != "\0"]
-
-
-STRINGS = [*WORDS, *DISPUTED, *drawn(1500), *each_character(), "x" * 3000, "word " * 1000]
-KEYS = list(dict.fromkeys(STRINGS[: len(WORDS) + len(DISPUTED) + 1500]))
+KEYS = list(dict.fromkeys([*WORDS, *DISPUTED, *drawn(1000), *SIGNS]))
+STRINGS = [*KEYS, *(f"a{sign}b" for sign in SIGNS), "x" * 3000, "word " * 1000]
 
 
 def block() -> tuple[str, Any]:
@@ -93,6 +87,7 @@ def test_strings_read_back_in_go(major: int, tmp_path: Path) -> None:
     assert [expected for _, expected in cases] == read
 
 
+@functools.cache
 def edited() -> list[tuple[str, list[Operation], str]]:
     """Draw texts and patches; return each text before, its patch, and the text after."""
     found: list[tuple[str, list[Operation], str]] = []
@@ -108,7 +103,7 @@ def edited() -> list[tuple[str, list[Operation], str]]:
         assume(editing.string_keys(value) and exact(value) == exact(Document(text).value))
         operations = data.draw(editing.patches(value, ANY_WORD))
         document = Document(text)
-        document.apply(operations)
+        assume(editing.applied(document, operations))
         found.append((text, operations, document.text))
 
     collect()
@@ -121,8 +116,12 @@ def test_edits_mean_the_same_to_go(major: int, tmp_path: Path) -> None:
     cases = edited()
     before = read_all(major, [text for text, _, _ in cases], tmp_path / "before")
     after = read_all(major, [text for _, _, text in cases], tmp_path / "after")
+    compared = 0
     for (text, operations, result), old, new in zip(cases, before, after, strict=True):
         # Not every reader takes every text: what Go refuses, Helm would not have sent.
-        if set(old) == {"Error"} or as_json(old) != as_json(Document(text).value):
-            continue
-        assert as_json(patched(old, operations)) == as_json(new), result
+        if as_json(old) == as_json(Document(text).value):
+            expected = patched(old, operations)
+            # Helm's fromYaml reads nothing but mappings.
+            assert not isinstance(expected, dict) or as_json(expected) == as_json(new), result
+            compared += 1
+    assert compared > 0.9 * len(cases)

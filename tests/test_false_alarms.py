@@ -31,7 +31,7 @@ SANE: dict[str, dict[str, Any]] = {
     "some nodes": {name: {**DYNAMIC, "nodes": ["node-1", "node-2"]} for name in CONSUMERS},
 }
 # Of each form a render or two: these streams are long.
-SAMPLES = ("kps-88.5.3-all", "kps-88.5.3-grafana-sts", "kube-prometheus-main-2026-08")
+SAMPLES = ("kps-88.5.3-grafana-sts", "kube-prometheus-main-2026-08")
 NAMES: list[Any] = [*recorded.names()] or [
     pytest.param("none", marks=pytest.mark.skip(reason=recorded.ABSENT))
 ]

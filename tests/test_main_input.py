@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+
 import pytest
 
 from tests.running import (
+    DOOR,
     PLAN,
     PROMETHEUS,
     SETTINGS,
     assert_failed,
     assert_told,
+    outside,
     run,
     shell,
     stream,
@@ -53,11 +58,11 @@ STREAMS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     ),
     "text behind the end mark": (
         stream(PLAN, PROMETHEUS + "...\n" + BROKEN),
-        (SECOND, "line 19: not YAML: ", "put a line '---' in front of this"),
+        (SECOND, "line 19: content behind an end mark '...'", "start a new document with"),
     ),
     "comment behind the end mark, then text": (
         third(SETTINGS + "...\n# more\nmore: text\n"),
-        ("document 3 (ConfigMap settings, line 18): line 25: ", "put a line '---'"),
+        ("document 3 (ConfigMap settings, line 18): line 25: content", "start a new document"),
     ),
     "undefined alias": (
         third(SETTINGS + "data:\n  a: *none\n"),
@@ -184,7 +189,12 @@ TYPES = (
     ("  replicas: 1", "  replicas: [1]", 17, "spec.replicas is a list, it must be a whole number"),
     ("  replicas: 1", "  shards: x", 17, "spec.shards is a string, it must be a whole number"),
     ("  replicas: 1", "  storage: x", 17, "spec.storage is a string, it must be a mapping"),
-    ("  replicas: 1", "  affinity: []", 17, "spec.affinity is a list, it must be a mapping"),
+    (
+        "  replicas: 1",
+        "  securityContext: []",
+        17,
+        "spec.securityContext is a list, it must be a mapping",
+    ),
     ("spec:\n  replicas: 1", "spec: []", 16, "spec is a list, it must be a mapping"),
     ("  name: kps", "  name: 12", 14, "metadata.name is a whole number, it must be a string"),
     ("  name: kps", "  name: kps\n  labels: x", 15, "metadata.labels is a string, it must be a"),
@@ -259,3 +269,16 @@ def test_a_reader_that_leaves_is_told() -> None:
     message, code = answer.said.splitlines()
     assert_told(message, "stdout was closed before everything was written")
     assert "code 2" == code
+
+
+def test_an_interrupt_is_told() -> None:
+    """Whoever stops a run gets a line in our words, and no stream."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([DOOR], env=outside(), stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdin is not None
+        # More than a pipe holds: once it is written, the run is known to be reading.
+        process.stdin.write(b"#" * 1_000_000)
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate()
+    assert (2, b"", b"durable: interrupted\n") == (process.returncode, out, said)

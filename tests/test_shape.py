@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import json
 import re
 import subprocess
@@ -21,7 +22,7 @@ TEMPLATES = ROOT / "chart" / "templates"
 # Each module knows those below it only; the two folders count as one module each.
 LAYERS = (
     ("errors", "record", "pattern"),
-    ("libyaml", "scalars", "quantity", "findings"),
+    ("libyaml", "scalars", "quantity", "findings", "patch"),
     ("nodes",),
     ("splice",),
     ("document",),
@@ -41,14 +42,15 @@ SHARED = {
 # Modules that a run must not pay for.
 SLOW = {"argparse", "dataclasses", "inspect", "json", "pathlib", "typing", "importlib.metadata"}
 LONGEST_FILE, LONGEST_FUNCTION, LONG_FUNCTION = 400, 40, 25
-# Functions of more than 25 lines, docstrings apart, and why they are not cut.
+# Functions of more than 25 lines, docstrings apart, and why they are not cut; places as patterns.
 LONG = {
-    "postrender/durable/document.py:_remove": "lists and mappings, each in a few lines",
     "postrender/durable/nodes.py:build": "the loop that every byte of the stream goes through",
     "postrender/durable/pipeline.py:find_plan": "the places of a plan, in the order of their rank",
     "tests/cluster/commands.py:run": "one call of subprocess with each of its outcomes",
     "tests/cluster/images.py:write_archive": "the layout of an image, file by file",
     "tests/cluster/test_harness.py:test_class_provisions_a_volume": "one story of a volume",
+    "tests/e2e/*:*": "a scenario is told in one piece",
+    "tests/test_corpus.py:test_grafana_gets_its_claim": "one claim, in all places that name it",
     "tests/test_plan.py:test_everything_said_is_read": "a plan with every key, and its reading",
 }
 OUTSIDE = {".git", ".tools", ".venv", "__pycache__"}
@@ -207,7 +209,10 @@ def test_functions_are_short() -> None:
     """No function is longer than 40 lines, and one of more than 25 has its reason."""
     lengths = list(_lengths())
     assert [] == [found for found in lengths if found[1] > LONGEST_FUNCTION]
-    assert set(LONG) == {place for place, lines in lengths if lines > LONG_FUNCTION}
+    long = {place for place, lines in lengths if lines > LONG_FUNCTION}
+    matched = {pattern: fnmatch.filter(long, pattern) for pattern in LONG}
+    assert [] == [pattern for pattern, places in matched.items() if not places]
+    assert set() == long.difference(*matched.values())
 
 
 def test_one_place_reads_the_namespace() -> None:

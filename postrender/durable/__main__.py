@@ -54,9 +54,10 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
             continue
         if flag not in ("--plan", "--report", "--format"):
             raise UsageError(f"unknown argument {flag!r}\n{USAGE}")
-        if not glued and not rest:
+        value = value if glued or not rest else rest.pop(0)
+        if not value:
             raise UsageError(f"{flag} needs a value\n{USAGE}")
-        setattr(options, flag[2:], value if glued else rest.pop(0))
+        setattr(options, flag[2:], value)
     if options.format not in ("text", "json"):
         raise UsageError(f"--format is text or json, not {options.format!r}")
     return options
@@ -73,12 +74,17 @@ def main(arguments: Sequence[str]) -> int:
         options = parse_arguments(arguments)
         report = Report(options.report or os.environ.get("DURABLE_REPORT", ""))
         return RUN[options.command](options, report)
-    except (DurableError, RecursionError, ModuleNotFoundError, OSError) as error:
+    except (*EXPECTED, KeyboardInterrupt) as error:
         return report.failure(f"durable: {_told(error)}")
 
 
-def _told(error: Exception) -> str:
+EXPECTED = (DurableError, RecursionError, ModuleNotFoundError, OSError)
+
+
+def _told(error: BaseException) -> str:
     """What an error says to a person."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
     if isinstance(error, RecursionError):
         return "the input is nested too deeply to be read"
     if isinstance(error, ModuleNotFoundError):
@@ -150,7 +156,7 @@ def _write_descriptor(descriptor: str, line: str) -> None:
     free = descriptor.isdecimal() and int(descriptor) > 2  # noqa: PLR2004  0 to 2 are spoken for
     try:
         os.write(int(descriptor) if free else -1, line.encode(errors="backslashreplace"))
-    except OSError:
+    except (OSError, OverflowError):
         _say(f"durable: DURABLE_REPORT_FD={descriptor} is not a descriptor open for writing\n")
 
 
@@ -295,8 +301,6 @@ def run_as_program() -> None:
         from traceback import format_exc
 
         code = Report("").failure(f"durable: a defect of the post-renderer: {format_exc()}")
-    if sys.stdout is not None:
-        sys.stdout.flush()
     os._exit(code)
 
 

@@ -29,11 +29,6 @@ GLUED = pattern(rb"(?:\xef\xbb\xbf)?---[A-Za-z{\[\"']")
 GLUED_SAYS = "stdin, line {}: '---' must be followed by a line break, not by text: split the line"
 # A document that holds nothing: Helm and kubectl pass it over.
 NULLS = ("", "~", "null", "Null", "NULL")
-# libyaml's words, and what they ask for.
-CURES = (
-    ("<document start>", "; the document has ended before: put a line '---' in front of this"),
-    ("control characters", "; take the character out, or write it as an escape in double quotes"),
-)
 # What stands before the blank before an alias.
 BEFORE_ALIAS = (b":", b"-", b",", b"[")
 # Upstream's own files, hundreds of kilobytes each: their text is passed on unread.
@@ -271,8 +266,10 @@ def _may_hold_alias(chunk: Chunk) -> bool:
 
 def _not_yaml(chunk: Chunk, error: DocumentError) -> str:
     text = chunk.raw.split(b"\n")[error.line - 1 : error.line] if error.line else []
-    cure = next((says for problem, says in CURES if problem in error.says), "")
-    if text and b"\t" in text[0]:
+    cure = ""
+    if "control characters" in error.says:
+        cure = "; take the character out, or write it as an escape in double quotes"
+    elif text and b"\t" in text[0]:
         cure = "; indent with spaces, not tabs"
     return chunk.placed(error) + cure
 

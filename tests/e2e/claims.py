@@ -16,7 +16,7 @@ IMAGE = "docker.io/library/busybox:1.37.0"
 RIVALS = "durable-e2e-rivals"
 SCHEDULED = "PodScheduled"
 REFUSED = "didn't find available persistent volumes to bind"
-TIMEOUT = 60
+TIMEOUT = 120
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ def free(cluster: Cluster, volume: Object) -> None:
     uid = volume["spec"]["claimRef"]["uid"]
     patch = [{"op": "test", "path": path, "value": uid}, {"op": "remove", "path": path}]
     name = volume["metadata"]["name"]
-    cluster.kubectl("patch", "persistentvolume", name, "--type=json", f"--patch={json.dumps(patch)}")
+    cluster.kubectl(
+        "patch", "persistentvolume", name, "--type=json", f"--patch={json.dumps(patch)}"
+    )
     wait_for_phase(cluster, name, "Available")
 
 

@@ -26,8 +26,8 @@ from tests.tools.stage import DEPENDENCY
 Values = dict[str, Any]
 Folder = Callable[[str, str], Path]
 
-HELM_TIMEOUT = 120
-GONE_TIMEOUT = 90
+HELM_TIMEOUT = 180
+GONE_TIMEOUT = 150
 PATHS = ("local", "hostPath")
 INSTANCE = "app.kubernetes.io/instance"
 # Small, as is the disk of the machine.
@@ -112,9 +112,9 @@ class Release:
         self.cluster.load_images(lab.images(rendered))
         self._helm("install", "--create-namespace", layer={})
 
-    def upgrade(self, layer: Mapping[str, Any] | None = None) -> None:
+    def upgrade(self, layer: Mapping[str, Any] | None = None, *args: str) -> None:
         """Upgrade with a further layer over the release's values, or with the same values."""
-        self._helm("upgrade", layer=layer or {})
+        self._helm("upgrade", *args, layer=layer or {})
         self.layers.append(layer or {})
 
     def rollback(self) -> None:
@@ -140,7 +140,9 @@ class Release:
     def purge(self) -> None:
         """Remove the release with its data: namespace, volumes, classes and folders."""
         self._helm("uninstall", "--ignore-not-found")
-        self.cluster.delete("namespace", self.namespace)
+        self.cluster.kubectl(
+            "delete", "namespace", self.namespace, "--ignore-not-found", timeout=GONE_TIMEOUT
+        )
         for volume in self.cluster.objects("persistentvolumes"):
             labels = volume["metadata"].get("labels") or {}
             claim = volume["spec"].get("claimRef") or {}

@@ -11,13 +11,16 @@ from tests.e2e.install import Release, Values, for_stack, lab_values, merged, pr
 from tests.e2e.silences import MAINTENANCE
 
 CLASS = "durable-e2e"
+# With another name the stack's own name is put behind it, and of the StatefulSets of further shards
+# no pod can be made: their names have 55 characters, and the label of their revision has 11 more.
+NAME = "kube-prometheus-stack"
 RULER_PORT = 10902
 RULER_IMAGE = "docker.io/library/busybox:1.37.0"
 # In the place of Thanos Ruler, whose image is not to be had: it writes where the ruler writes, and
 # answers the probes.
 RULER = (
     "mkdir -p /thanos/data/- && touch /thanos/data/-/ready /thanos/data/-/healthy && "
-    f"exec httpd -f -p {RULER_PORT} -h /thanos/data"
+    f"trap 'exit 0' TERM && {{ httpd -f -p {RULER_PORT} -h /thanos/data & wait; }}"
 )
 
 
@@ -47,11 +50,11 @@ def on_disks(release: Release, name: str, *layers: Values) -> Release:
 
 def scenario_a(cluster: Cluster) -> Release:
     """One disk, one node: values/local.yaml by Helm 4 and the plugin."""
-    return on_disks(Release(cluster, "kps", "monitoring", 4, {}), "local")
+    return on_disks(Release(cluster, NAME, "monitoring", 4, {}), "local")
 
 
 def scenario_d(cluster: Cluster) -> Release:
-    """hostPath for the whole stack, with the release name of that installation, by Helm 3."""
+    """The whole stack on hostPath, with the release name of that installation, by Helm 3."""
     release = Release(cluster, "kube-prometheus-stack-1681228346", "prometheus", 3, {})
     container = {"name": "thanos-ruler", "image": RULER_IMAGE, "command": ["sh", "-c", RULER]}
     spec = {"image": None, "containers": [container]}
@@ -62,5 +65,5 @@ def provisioned(cluster: Cluster) -> Release:
     """A class that provisions: the default class of a cluster that is not ours."""
     persistence = {name: {"size": "1Gi"} for name in ("prometheus", "alertmanager", "grafana")}
     return Release(
-        cluster, "kps", "durable-e2e", 4, merged({"persistence": persistence}, observed())
+        cluster, NAME, "durable-e2e", 4, merged({"persistence": persistence}, observed())
     )

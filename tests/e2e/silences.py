@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from dataclasses import dataclass
 
@@ -33,8 +33,8 @@ class Alertmanager:
 
     def add(self, comment: str) -> str:
         """Add a silence and return its id."""
-        starts = datetime.datetime.now(datetime.UTC)
-        ends = starts + datetime.timedelta(hours=HOURS)
+        starts = dt.datetime.now(dt.UTC)
+        ends = starts + dt.timedelta(hours=HOURS)
         wanted = {
             "matchers": [{"name": "comment", "value": comment, "isRegex": False, "isEqual": True}],
             "startsAt": starts.isoformat(),

@@ -12,8 +12,8 @@ from tests.e2e.rows import Grafana
 from tests.e2e.samples import Prometheus
 from tests.e2e.silences import Alertmanager
 
-SERVING_TIMEOUT = 90
-POD_TIMEOUT = 120
+SERVING_TIMEOUT = 150
+POD_TIMEOUT = 180
 SCRAPES = 3
 
 

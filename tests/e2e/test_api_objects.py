@@ -17,7 +17,7 @@ from tests.cluster.cluster import Cluster, Object
 from tests.cluster.commands import CommandError
 from tests.e2e.install import chart, for_stack
 from tests.tools.documents import is_hook, key, load
-from tests.tools.helm import KUBERNETES, MAJORS, ROOT, binary, environment, post_renderer
+from tests.tools.helm import KUBERNETES, MAJORS, ROOT, Command, binary, environment, post_renderer
 
 pytestmark = pytest.mark.e2e
 
@@ -119,12 +119,10 @@ def space(cluster: Cluster, crds: None) -> Iterator[str]:
 
 def render(major: int, space: str, *files: Path) -> list[Object]:
     """Return the objects that Helm would apply, hooks included."""
-    argv = [binary(major), "template", "kps", chart(), f"--namespace={space}"]
+    argv: Command = [binary(major), "template", "kps", chart(), f"--namespace={space}"]
     argv += [f"--kube-version={KUBERNETES}", "--no-hooks=false", *post_renderer(major)]
     argv += [f"--values={path}" for path in files]
-    done = subprocess.run(
-        argv, env=environment(major), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(argv, env=environment(major), capture_output=True, text=True, check=False)
     assert not done.returncode, f"{major} {[f.name for f in files]}: {done.stderr}"
     return load(done.stdout)
 

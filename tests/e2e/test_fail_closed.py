@@ -1,4 +1,4 @@
-"""Without the post-renderer, or with one that fails, Helm applies nothing: both majors, for real."""
+"""Without the post-renderer, or with one that fails, Helm applies nothing: both majors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.cluster import Cluster, Object
-from tests.e2e.install import Values, chart
-from tests.tools.helm import MAJORS, binary, environment, post_renderer
+from tests.e2e.install import Values, chart, for_stack, merged
+from tests.e2e.quiet import quiet
+from tests.tools.helm import MAJORS, Command, binary, environment, post_renderer
 
 pytestmark = pytest.mark.e2e
 
@@ -26,43 +27,16 @@ KINDS = (
     "prometheuses,alertmanagers,prometheusrules,servicemonitors"
 )
 CLUSTER_KINDS = "persistentvolumes,storageclasses"
-OFF = {"enabled": False}
 # One custom resource, which no operator looks at, and a volume: enough to see what is applied.
-VALUES: Values = {
-    "storageClasses": [{"name": "set-in-the-fixture"}],
-    "persistence": {
-        "prometheus": {
-            "size": "1Gi",
-            "storageClassName": "set-in-the-fixture",
-            "volumes": [{"node": "no-such-node", "local": "/mnt/no-such-disk"}],
-        },
-        "alertmanager": OFF,
-        "grafana": OFF,
-    },
-    "kube-prometheus-stack": {
-        "crds": OFF,
-        "alertmanager": OFF,
-        "grafana": OFF,
-        "kubeStateMetrics": OFF,
-        "nodeExporter": OFF,
-        "prometheusOperator": OFF,
-        "defaultRules": {"create": False},
-        **dict.fromkeys(
-            (
-                *("coreDns", "kubeApiServer", "kubeControllerManager", "kubeEtcd"),
-                *("kubeProxy", "kubeScheduler", "kubelet"),
-            ),
-            OFF,
-        ),
-        "prometheus": {"prometheusSpec": {"paused": True}},
-    },
+PROMETHEUS: Values = {
+    "size": "1Gi",
+    "volumes": [{"node": "no-such-node", "local": "/mnt/no-such-disk"}],
 }
+PAUSED: Values = {"prometheus": {"prometheusSpec": {"paused": True}}}
 DELETE = {"whenDeleted": "Delete", "whenScaled": "Retain"}
 PATCH = {
     "target": {"kind": "Prometheus"},
-    "patch": [
-        {"op": "add", "path": "/spec/persistentVolumeClaimRetentionPolicy", "value": DELETE}
-    ],
+    "patch": [{"op": "add", "path": "/spec/persistentVolumeClaimRetentionPolicy", "value": DELETE}],
 }
 
 
@@ -81,12 +55,18 @@ class Release:
         """Run Helm on the release, with the post-renderer or without it."""
         flags = post_renderer(self.major) if rendered else []
         action, *rest = words
-        argv = [binary(self.major), action, self.name, chart(), f"--namespace={self.name}"]
+        argv: Command = [binary(self.major), action, self.name, chart(), f"--namespace={self.name}"]
         kubeconfig = {"KUBECONFIG": str(self.cluster.kubeconfig)}
         env = {**environment(self.major), **kubeconfig, **variables}
         return subprocess.run(
             [*argv, *flags, *rest], env=env, capture_output=True, text=True, check=False
         )
+
+    def uninstall(self) -> None:
+        """Remove the release; none is fine."""
+        argv: Command = [binary(self.major), "uninstall", self.name, f"--namespace={self.name}"]
+        env = {**environment(self.major), "KUBECONFIG": str(self.cluster.kubeconfig)}
+        subprocess.run([*argv, "--ignore-not-found"], env=env, capture_output=True, check=True)
 
     def wishes(self) -> str:
         """Return the argument that gives the values."""
@@ -114,13 +94,17 @@ def release(
     """A release that is not installed yet, in a namespace that is there and empty."""
     assert crds is None
     name = f"e2e-closed-{uuid.uuid4().hex[:8]}"
-    values = json.loads(json.dumps(VALUES).replace("set-in-the-fixture", name))
+    ours: Values = {
+        "storageClasses": [{"name": name}],
+        "persistence": {"prometheus": {**PROMETHEUS, "storageClassName": name}},
+    }
     file = tmp_path / "values.json"
-    file.write_text(json.dumps(values))
+    file.write_text(json.dumps(merged(quiet(), for_stack(PAUSED), ours)))
     cluster.kubectl("create", "namespace", name)
     made = Release(cluster, request.param, name, file)
     cluster.wait("the namespace is furnished", lambda: furnished(cluster, name))
     yield made
+    made.uninstall()
     cluster.kubectl("delete", "namespace", name, "--wait=false")
     wide = (CLUSTER_KINDS, f"--selector=app.kubernetes.io/instance={name}", "--wait=false")
     cluster.kubectl("delete", *wide)
@@ -151,7 +135,7 @@ def test_without_the_post_renderer_nothing_is_applied(release: Release, command:
 
 
 def test_upgrade_without_the_post_renderer_changes_nothing(release: Release) -> None:
-    """A release keeps revision, storage and claims when the flag is forgotten, also on a dry run."""
+    """A release keeps its revision and objects when the flag is forgotten, also on a dry run."""
     done = release.helm("install", release.wishes(), rendered=True)
     assert not done.returncode, done.stderr
     before, revision = release.objects(), release.revision()
@@ -200,9 +184,7 @@ def test_killed_post_renderer_applies_nothing(release: Release, tmp_path: Path) 
     killed = tmp_path / "python"
     killed.write_text('#!/bin/sh\nhead --bytes=4000\nkill -KILL "$$"\n')
     killed.chmod(0o755)
-    answer = release.helm(
-        "install", release.wishes(), rendered=True, DURABLE_PYTHON=str(killed)
-    )
+    answer = release.helm("install", release.wishes(), rendered=True, DURABLE_PYTHON=str(killed))
     assert answer.returncode
     assert "post" in answer.stderr
     assert set() == release.objects()

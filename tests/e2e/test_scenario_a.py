@@ -19,7 +19,7 @@ DATA = {
     "alertmanager": ("alertmanager-db", "silences", 1000, 2000),
     "grafana": ("grafana-db", "grafana.db", 472, 472),
 }
-WRITTEN = 30
+WRITTEN = 90
 
 
 @pytest.mark.parametrize("consumer", DATA)
@@ -27,7 +27,7 @@ def test_claim_is_bound_to_its_volume(scenario_a: Stack, consumer: str) -> None:
     """Each claim is bound to the volume that the values give it, on its node, by reservation."""
     found = held.check_binding(scenario_a, consumer)
     name = found.volume["metadata"]["name"]
-    assert re.fullmatch(rf"kps-{consumer}-[0-9a-f]{{8}}", name)
+    assert re.fullmatch(rf"{scenario_a.release.name}-{consumer}-[0-9a-f]{{8}}", name)
     assert "local-storage" == found.claim["spec"]["storageClassName"]
 
 
@@ -62,7 +62,8 @@ def test_rival_gets_no_volume(scenario_a: Stack) -> None:
 
 def test_plan_is_recorded(scenario_a: Stack) -> None:
     """The plan's own document is not in the cluster; its record is, with each edit in a line."""
-    record = scenario_a.cluster.get("configmap", "kps-persistence-plan", scenario_a.namespace)
+    name = f"{scenario_a.release.name}-persistence-plan"
+    record = scenario_a.cluster.get("configmap", name, scenario_a.namespace)
     assert record
     volume = held.volumes(scenario_a, "prometheus")[0]["metadata"]["name"]
     assert f"PersistentVolume {volume}: add /spec/claimRef" in record["data"]["edits"]

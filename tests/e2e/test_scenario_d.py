@@ -25,8 +25,8 @@ DATA = {
     "thanosRuler": ("", "-/ready", 1000, 2000),
     "grafana": ("grafana-db", "grafana.db", 472, 472),
 }
-TIMEOUT = 60
-UNDONE_TIMEOUT = 60
+TIMEOUT = 120
+UNDONE_TIMEOUT = 120
 ROOT = 0
 
 

@@ -14,7 +14,7 @@ from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
-GONE_TIMEOUT = 60
+GONE_TIMEOUT = 120
 
 
 def spec(**fields: Any) -> Values:

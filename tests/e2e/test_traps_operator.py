@@ -1,8 +1,9 @@
-"""What the operator does with a custom resource that the rules refuse; its pods are on fake nodes."""
+"""What the operator does with a custom resource that the rules refuse, with fake nodes."""
 
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,13 +27,18 @@ def settled(place: Place, *names: str, **spec: Any) -> dict[str, Object]:
     ]
     place.apply(*volumes, *made.values())
     for name in names:
-        place.wait(f"pod of {name} runs", lambda n=name: runs(place, n))
+        place.wait(f"pod of {name} runs", functools.partial(runs, place, name))
     return made
 
 
 def runs(place: Place, name: str) -> bool:
     """Whether the pod of a Prometheus runs."""
     return place.phase("pod", f"prometheus-{name}-0") == "Running"
+
+
+def renewed(place: Place, statefulset: str, old: str) -> bool:
+    """Whether a StatefulSet is there that is not the old one."""
+    return uid(place, "statefulset", statefulset) not in ("", old)
 
 
 def uid(place: Place, kind: str, name: str) -> str:
@@ -59,7 +65,7 @@ def test_deleted_with_a_size_edit(place: Place) -> None:
     for name, old in sets.items():
         place.wait(
             f"the StatefulSet of {name} is made anew",
-            lambda n=name, o=old: uid(place, "statefulset", f"prometheus-{n}") not in ("", o),
+            functools.partial(renewed, place, f"prometheus-{name}", old),
         )
     lost = f"{place.name}-lost"
     place.wait("the volume is released", lambda: place.phase("pv", lost) == "Released")
@@ -139,7 +145,7 @@ def test_invalid_edit_ends_what_runs(place: Place, name: str) -> None:
 
 
 def test_empty_storage_ends_what_runs(place: Place) -> None:
-    """So does storage: {}, as a patch leaves it; server-side apply makes it null, and is refused."""
+    """So does storage: {}, as a patch leaves it; by server-side apply it is null, and refused."""
     good = settled(place, "db")["db"]
     bad = copy.deepcopy(good)
     bad["spec"]["storage"] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -76,8 +77,13 @@ def test_group_is_ignored_on_host_path(place: Place, folder: Path) -> None:
     server = prometheus("db", template(place.now))
     place.refused("ownership/ignored", server, host, plan=plan_of(place.now))
     place.passes("ownership/ignored", server, host, plan=plan_of(place.now, fixOwnership=True))
-    local = volume(f"{place.name}-l", place.now, node=node, path=str(folder / "local"),
-                   claimRef=reserved(place, "local"))
+    local = volume(
+        f"{place.name}-l",
+        place.now,
+        node=node,
+        local={"path": str(folder / "local")},
+        claimRef=reserved(place, "local"),
+    )
     (folder / "local").mkdir()
     place.apply(host, local, ours, claim("local", claim_spec(place.now)))
     mount = {"name": "data", "mountPath": DATA, "subPath": SUB_PATH}
@@ -95,8 +101,13 @@ def test_init_container_at_the_volume_root_is_too_early(place: Place, folder: Pa
     """It changes the root before the kubelet makes the sub-directory, which is root's again."""
     place.apply(on_host(place, folder), claim(claim_of("db"), claim_spec(place.now)))
     mount = {"name": "data", "mountPath": DATA}
-    spec = pod("db", OPEN, [on_claim(claim_of("db"))], [{**mount, "subPath": SUB_PATH}],
-               securityContext=SERVER)
+    spec = pod(
+        "db",
+        OPEN,
+        [on_claim(claim_of("db"))],
+        [{**mount, "subPath": SUB_PATH}],
+        securityContext=SERVER,
+    )
     init = {**spec["spec"]["containers"][0], "name": "own", "volumeMounts": [mount]}
     init["command"] = ["chown", "-R", "1000:2000", DATA]
     init["securityContext"] = {"runAsUser": 0, "runAsNonRoot": False}
@@ -111,12 +122,21 @@ def test_init_container_at_the_volume_root_is_too_early(place: Place, folder: Pa
 
 @pytest.mark.usefixtures("busybox")
 def test_two_consumers_in_one_directory(place: Place, folder: Path) -> None:
-    """The change of ownership for Grafana takes Prometheus' files from it."""
-    node = place.cluster.node_name
+    """On hostPath the change of ownership for Grafana takes Prometheus' files from it.
+
+    On a local volume the kubelet gives them to Prometheus' group again when its pod is started.
+    """
+    os.chown(folder, 1000, 2000)
+    where = {"path": str(folder), "type": "Directory"}
+    common: Object = {"node": place.cluster.node_name, "local": None, "hostPath": where}
     names = {"prometheus": claim_of("db"), "grafana": "grafana"}
     volumes = [
-        volume(f"{place.name}-{each}", place.now, node=node, path=str(folder), consumer=each,
-               claimRef=reserved(place, name))
+        volume(
+            *(f"{place.name}-{each}", place.now),
+            consumer=each,
+            claimRef=reserved(place, name),
+            **common,
+        )
         for each, name in names.items()
     ]
     bare = prometheus("db", {**template(place.now), "disableMountSubPath": True})
@@ -129,8 +149,9 @@ def test_two_consumers_in_one_directory(place: Place, folder: Path) -> None:
     place.apply(pod("first", script, mine, [mount], securityContext=SERVER))
     assert "Succeeded" == ended(place, "first")
     root = {"runAsUser": 0}
-    chown = pod("chown", f"chown -R 472:472 {DATA}", [on_claim("grafana")], [mount],
-                securityContext=root)
+    chown = pod(
+        "chown", f"chown -R 472:472 {DATA}", [on_claim("grafana")], [mount], securityContext=root
+    )
     place.apply(chown)
     assert "Succeeded" == ended(place, "chown")
     place.apply(pod("again", script, mine, [mount], securityContext=SERVER))
@@ -150,9 +171,7 @@ def test_fix_ownership_and_toggled_sub_path(place: Place, folder: Path, server_i
     host = on_host(place, folder)
     place.apply(host, denied)
     said = place.wait("Prometheus is denied", lambda: denial(place), START_TIMEOUT)
-    text = tool("render", [denied, host], plan_of(place.now, fixOwnership=True))
-    [fixed] = of_kind(load(text), "Prometheus")
-    place.apply(fixed)
+    place.apply(fixed(place, denied, host))
     started(place, SUB_PATH)
     assert 1000 == (folder / SUB_PATH).stat().st_uid
     seen = f"{said}; Ready after fixOwnership"
@@ -161,12 +180,19 @@ def test_fix_ownership_and_toggled_sub_path(place: Place, folder: Path, server_i
     written = server.write(1)
     assert [written] == [*server.read(KNOWN).values()]
     for bare in (True, False):
-        fixed["spec"]["storage"]["disableMountSubPath"] = bare
-        place.apply(fixed)
+        denied["spec"]["storage"]["disableMountSubPath"] = bare
+        place.apply(fixed(place, denied, host))
         started(place, "" if bare else SUB_PATH)
         assert ([] if bare else [written]) == [*server.read(KNOWN).values()]
     seen = f"starts empty beside the data; toggled back: all {len(written)} samples are there"
     place.saw("-", "disableMountSubPath toggled", seen)
+
+
+def fixed(place: Place, server: Object, host: Object) -> Object:
+    """Return a Prometheus as the post-renderer gives it for a plan with fixOwnership."""
+    text = tool("render", [server, host], plan_of(place.now, fixOwnership=True))
+    [found] = of_kind(load(text), "Prometheus")
+    return found
 
 
 def real(place: Place, image: str) -> Object:

@@ -50,7 +50,7 @@ def waits(place: Place, name: str = OURS) -> None:
 
 
 def test_unreserved_volume_is_taken(place: Place) -> None:
-    """A claim of somebody else takes an unreserved volume of its class, and none that is reserved."""
+    """A claim of somebody else takes an unreserved volume of its class, and no reserved one."""
     free, kept = f"{place.name}-free", f"{place.name}-kept"
     place.refused("volumes/reserved", server(place), volume(free, place.now))
     safe = volume(kept, place.now, claimRef=reserved(place, claim_of("other")))
@@ -167,8 +167,12 @@ def test_delete_on_a_host_path_volume(place: Place, temporary: Path) -> None:
     name = f"{place.name}-v"
     delete: Object = {"persistentVolumeReclaimPolicy": "Delete"}
     item = volume(
-        name, place.now, local=None, hostPath={"path": str(temporary)},
-        claimRef=reserved(place, OURS), **delete,
+        name,
+        place.now,
+        local=None,
+        hostPath={"path": str(temporary)},
+        claimRef=reserved(place, OURS),
+        **delete,
     )
     place.refused("volumes/retained", server(place), item)
     place.apply(item, ours(place))
@@ -212,7 +216,7 @@ def run_readme(place: Place, commands: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_released_volume_is_freed_as_the_readme_says(place: Place) -> None:
-    """A claim of the same name does not get the Released volume until it is freed; a bound one stays."""
+    """A new claim gets the Released volume when it is freed; a bound one is not cut loose."""
     name = f"{place.name}-v"
     commands = readme("Freeing a Released volume.")
     assert "PV=kps-grafana-dd25d771\n" in commands
@@ -236,8 +240,10 @@ def test_released_volume_is_moved_as_the_readme_says(place: Place) -> None:
     """A volume whose claim is gone serves a claim of another name after the README's patch."""
     name = f"{place.name}-v"
     commands = readme("Moving a claim").replace('"monitoring"', f'"{place.name}"')
-    place.apply(volume(name, place.now, claimRef=reserved(place, "old")),
-                claim("old", claim_spec(place.now)))
+    place.apply(
+        volume(name, place.now, claimRef=reserved(place, "old")),
+        claim("old", claim_spec(place.now)),
+    )
     place.bound("old")
     place.cluster.delete("pvc", "old", place.name)
     place.wait("the volume is released", lambda: place.phase("pv", name) == "Released")

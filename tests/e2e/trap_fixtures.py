@@ -30,8 +30,14 @@ def place(cluster: Cluster, crds: None, request: pytest.FixtureRequest) -> Itera
     assert crds is None
     found = Place(cluster, f"e2e-trap-{uuid.uuid4().hex[:8]}", report(request.config))
     classes = {found.late: "WaitForFirstConsumer", found.now: "Immediate"}
-    cluster.apply(yaml.safe_dump_all([namespace(found.name), *(
-        storage_class(name, found.name, mode) for name, mode in classes.items())]))
+    cluster.apply(
+        yaml.safe_dump_all(
+            [
+                namespace(found.name),
+                *(storage_class(name, found.name, mode) for name, mode in classes.items()),
+            ]
+        )
+    )
     found.wait("pods have an account", lambda: found.get("serviceaccount", "default"))
     yield found
     remove(cluster, found.name)
@@ -66,9 +72,12 @@ def fake_nodes(cluster: Cluster) -> Iterator[None]:
     cluster.kubectl("taint", "node", *FAKE_NODES, f"{TAINT}=only:NoSchedule", "--overwrite")
     yield
     spaces = {each["metadata"]["name"] for each in cluster.objects("ns", selector=OWNER)}
-    wait_until("the namespaces of the traps are gone",
-               lambda: not spaces & {each["metadata"]["name"] for each in cluster.objects("ns")},
-               GONE_TIMEOUT, explain=cluster.describe)
+    wait_until(
+        "the namespaces of the traps are gone",
+        lambda: not spaces & {each["metadata"]["name"] for each in cluster.objects("ns")},
+        GONE_TIMEOUT,
+        explain=cluster.describe,
+    )
     cluster.kubectl("delete", "node", *FAKE_NODES)
 
 
@@ -101,8 +110,11 @@ def operating(cluster: Cluster) -> bool:
 
 def namespace(name: str) -> Object:
     """Return a namespace of a trap."""
-    return {"apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": name, "labels": {OWNER: name}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {OWNER: name}},
+    }
 
 
 def remove(cluster: Cluster, owner: str) -> None:

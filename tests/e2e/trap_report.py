@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -81,8 +82,11 @@ def rules() -> list[str]:
 def table(rows: list[Row]) -> str:
     """Return the rows by rule, then the rules without one and why."""
     seen = {row.rule for row in rows}
-    without = [Row(rule, "", OUT_OF_REACH.get(rule, "no test of this run saw it"), ABSENT)
-               for rule in rules() if rule not in seen]
+    without = [
+        Row(rule, "", OUT_OF_REACH.get(rule, "no test of this run saw it"), ABSENT)
+        for rule in rules()
+        if rule not in seen
+    ]
     head = Row("rule", "trap", "seen", "verdict")
     found = sorted(rows, key=lambda row: (row.rule == NO_RULE, row.rule))
     return "\n".join(line for row in (head, *found, *without) for line in lines(row))
@@ -99,6 +103,4 @@ def lines(row: Row) -> Iterator[str]:
 
 def wrapped(text: str, width: int) -> list[str]:
     """Return a text as lines of at most a width, cut at blanks where there are any."""
-    import textwrap
-
     return textwrap.wrap(" ".join(text.split()), width) or [""]

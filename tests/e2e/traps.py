@@ -164,19 +164,30 @@ def on_nodes(*names: str) -> Object:
 
 def reserved(place: Place, claim: str) -> Object:
     """Return the claimRef that reserves a volume for a claim."""
-    return {"kind": "PersistentVolumeClaim", "apiVersion": "v1",
-            "namespace": place.name, "name": claim}
+    return {
+        "kind": "PersistentVolumeClaim",
+        "apiVersion": "v1",
+        "namespace": place.name,
+        "name": claim,
+    }
 
 
-def volume(name: str, storage_class: str, *, node: str = FAKE_NODES[0], path: str = "/mnt",
-           size: str = "1Gi", consumer: str = "prometheus", **spec: Any) -> Object:
+def volume(
+    name: str,
+    storage_class: str,
+    *,
+    node: str = FAKE_NODES[0],
+    size: str = "1Gi",
+    consumer: str = "prometheus",
+    **spec: Any,
+) -> Object:
     """Return a local volume on a node; further fields of its spec win, None takes one away."""
     common: Object = {
         "capacity": {"storage": size},
         "accessModes": ["ReadWriteOnce"],
         "storageClassName": storage_class,
         "persistentVolumeReclaimPolicy": "Retain",
-        "local": {"path": path},
+        "local": {"path": "/mnt"},
         "nodeAffinity": on_nodes(node),
     }
     return {
@@ -202,8 +213,12 @@ def claim_spec(storage_class: str, size: str = "1Gi", **spec: Any) -> Object:
 
 def claim(name: str, spec: Object) -> Object:
     """Return a claim."""
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name}, "spec": spec}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
 
 
 def template(storage_class: str, size: str = "1Gi", **spec: Any) -> Object:
@@ -219,7 +234,10 @@ def prometheus(name: str, storage: Object | None, **spec: Any) -> Object:
         "storage": storage,
         # What kube-prometheus-stack runs Prometheus as.
         "securityContext": {
-            "fsGroup": 2000, "runAsGroup": 2000, "runAsNonRoot": True, "runAsUser": 1000
+            "fsGroup": 2000,
+            "runAsGroup": 2000,
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
         },
     }
     merged = {**common, **spec}
@@ -238,8 +256,12 @@ def claim_of(name: str, ordinal: int = 0) -> str:
 
 def pod(name: str, script: str, volumes: list[Object], mounts: list[Object], **spec: Any) -> Object:
     """Return a pod of one busybox container that runs a script as the servers' user does."""
-    main = {"name": "main", "image": BUSYBOX, "command": ["sh", "-c", script],
-            "volumeMounts": mounts}
+    main = {
+        "name": "main",
+        "image": BUSYBOX,
+        "command": ["sh", "-c", script],
+        "volumeMounts": mounts,
+    }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
