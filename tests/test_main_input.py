@@ -222,7 +222,8 @@ DEEP = 10_000
 def test_deep_nesting_is_refused(opening: str, closing: str) -> None:
     """A consumer nested ten thousand deep is refused in words, not by a stack that overflows."""
     field = "  x:\n    " + opening * DEEP + "1" + closing * DEEP + "\n"
-    assert_failed(run(stream(PLAN, PROMETHEUS + field)), "nested too deeply to be read")
+    told = run(stream(PLAN, PROMETHEUS + field))
+    assert_failed(told, "nested too deeply to be read", "document 2 (Prometheus kps")
 
 
 def test_deep_nesting_elsewhere_is_passed_on() -> None:
@@ -260,12 +261,13 @@ def test_a_closed_stderr_keeps_the_exit_code() -> None:
     assert (0, run(WHOLE).out) == (rendered.code, rendered.out)
 
 
-def test_a_reader_that_leaves_is_told() -> None:
+@pytest.mark.parametrize("variables", [{}, {"HELM_PLUGIN_NAME": "durable"}])
+def test_a_reader_that_leaves_is_told(variables: dict[str, str]) -> None:
     """When the reader of five megabytes leaves early, the run fails: half a stream is none."""
     filler = SETTINGS + "data:\n" + f"  a: {'x' * 80}\n" * 60_000
     data = stream(PLAN, PROMETHEUS, filler.replace("kind: ConfigMap", "kind: Unread"))
     script = '{ "$DOOR"; echo "code $?" >&2; } | head -c 9 >/dev/null'
-    answer = shell(script, data)
+    answer = shell(script, data, **variables)
     message, code = answer.said.splitlines()
     assert_told(message, "stdout was closed before everything was written")
     assert "code 2" == code

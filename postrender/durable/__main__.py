@@ -90,8 +90,6 @@ def _told(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return MISSING.format(sys.executable, error.name)
     if isinstance(error, BrokenPipeError):
-        # Whoever read stdout is gone; what was not read is not our output any more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return "stdout was closed before everything was written: nothing can be relied on"
     if isinstance(error, OSError):
         return f"{error.filename or 'stdin or stdout'}: {error.strerror}"

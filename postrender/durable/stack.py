@@ -275,12 +275,13 @@ def objects_of(chunk: Chunk) -> Iterator[Object]:
     """A document's objects: itself, or the items of a list."""
     try:
         document = chunk.document
-        if chunk.kind not in LISTS:
-            yield Object(chunk, document)
-            return
-        items = document.value.get("items")
+        value = document.value  # read here, where what is wrong with it can be placed in the stream
     except DocumentError as error:
         raise DocumentError(chunk.placed(error)) from None
+    if chunk.kind not in LISTS:
+        yield Object(chunk, document)
+        return
+    items = value.get("items")
     if items is None:
         return
     if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):

@@ -11,9 +11,8 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.errors import CannotBeDoneHereError
 from tests.cluster.fixtures import cluster
 from tests.e2e import releases
-from tests.e2e.install import Release
 from tests.e2e.matrix import Matrix
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, installed
 from tests.e2e.trap_fixtures import busybox, crds, fake_nodes, operator, place, server_image
 
 __all__ = ["busybox", "cluster", "crds", "fake_nodes", "operator", "place", "server_image"]
@@ -67,17 +66,6 @@ def stack(request: pytest.FixtureRequest, cluster: Cluster) -> Stack:
 def matrix(request: pytest.FixtureRequest) -> Matrix:
     """The survival matrix of this run."""
     return request.config.stash.setdefault(MATRIX, Matrix())
-
-
-def installed(release: Release) -> Iterator[Stack]:
-    """Install a release, and remove it with its data at the end."""
-    stack = Stack(release)
-    try:
-        release.install()
-        stack.wait_until_serving()
-        yield stack
-    finally:
-        release.purge()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

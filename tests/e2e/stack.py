@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +117,17 @@ class Stack:
             return not leaving and wanted <= names and all(is_true(pod, "Ready") for pod in pods)
 
         self.cluster.wait("all pods are Ready", ready, POD_TIMEOUT, self.namespace)
+
+
+def installed(release: Release) -> Iterator[Stack]:
+    """Install a release, and remove it with its data at the end."""
+    stack = Stack(release)
+    try:
+        release.install()
+        stack.wait_until_serving()
+        yield stack
+    finally:
+        release.purge()
 
 
 def answers(read: Any) -> bool:

@@ -10,11 +10,10 @@ import yaml
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.commands import CommandError
-from tests.e2e.conftest import installed
 from tests.e2e.install import Release, Values, merged
 from tests.e2e.matrix import Matrix, check, survive
 from tests.e2e.releases import CLASS, observed
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, installed
 from tests.tools.stage import DEPENDENCY
 
 pytestmark = pytest.mark.e2e

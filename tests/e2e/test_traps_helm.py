@@ -86,7 +86,8 @@ def test_force_cuts_a_bound_volume_loose(swept: Place, major: int) -> None:
     unchanged = helm(swept, major, "upgrade")
     assert not unchanged.returncode, unchanged.stderr
     assert ("Bound", "Bound") == (swept.phase("pvc", claim), swept.phase("pv", volume))
-    helm(swept, major, "upgrade", FORCE[major])
+    forced = helm(swept, major, "upgrade", FORCE[major])
+    print(forced)
     swept.wait("the claim is lost", lambda: swept.phase("pvc", claim) == "Lost")
     seen = f"claim Lost, volume {swept.phase('pv', volume)}; an upgrade without it changes nothing"
     swept.saw("-", f"helm upgrade {FORCE[major]} (README: never)", seen)
