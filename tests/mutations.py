@@ -339,9 +339,10 @@ def _nothing_lost(before: str, after: str) -> None:
 def main(count: int, first: int = 0) -> int:
     """Try so many streams; print how they ended, and each failure with its seed."""
     ends: collections.Counter[str] = collections.Counter()
+    slowest = (0.0, 0)
     started = time.monotonic()
     for seed in range(first, first + count):
-        text = stream(seed)
+        text, before = stream(seed), time.monotonic()
         try:
             ends[verdict(text)] += 1
         except Exception:  # noqa: BLE001  whatever it is, it is what is looked for
@@ -349,7 +350,9 @@ def main(count: int, first: int = 0) -> int:
             print(f"seed {seed}\n{traceback.format_exc(limit=-4)}")
             if count == 1:
                 print(text)
+        slowest = max(slowest, (time.monotonic() - before, seed))
     print(f"{count} streams in {time.monotonic() - started:.0f} s: {dict(ends)}")
+    print(f"the slowest took {slowest[0]:.1f} s, seed {slowest[1]}")
     return 1 if ends["FAILED"] else 0
 
 

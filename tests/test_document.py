@@ -28,7 +28,7 @@ def read(reader: Callable[[str], Any], text: str) -> Any:
 
 
 @given(data=st.data())
-@editing.examples(1500)
+@editing.examples(1000)
 def test_a_patched_text_means_what_jsonpatch_makes_of_it(data: st.DataObject) -> None:
     """Where all readers agree on a text, they agree on the patched text, and nothing is refused."""
     text = data.draw(editing.texts(WORD))
@@ -45,7 +45,7 @@ def test_a_patched_text_means_what_jsonpatch_makes_of_it(data: st.DataObject) ->
 
 
 @given(data=st.data())
-@editing.examples(700)
+@editing.examples(600)
 def test_each_reader_keeps_its_own_view(data: st.DataObject) -> None:
     """A word that readers dispute means to each of them afterwards what it meant before."""
     words = st.one_of(st.sampled_from(DISPUTED), WORD)
@@ -62,7 +62,7 @@ def test_each_reader_keeps_its_own_view(data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@editing.examples(800)
+@editing.examples(700)
 def test_what_is_not_edited_keeps_its_bytes(data: st.DataObject) -> None:
     """The text before and behind the edited node stays, and so does each comment outside it."""
     text = data.draw(editing.texts(WORD))
@@ -90,7 +90,7 @@ def _assert_outside_kept(before: str, after: str, start: int, end: int) -> None:
 
 
 @given(data=st.data())
-@editing.examples(300)
+@editing.examples(200)
 def test_a_refused_patch_leaves_the_text(data: st.DataObject) -> None:
     """When one operation cannot be carried out, the earlier ones have left no trace."""
     text = data.draw(editing.texts(WORD))

@@ -67,7 +67,7 @@ def _unshared(value: Any) -> Any:
 
 
 @given(data=st.data())
-@editing.examples(400)
+@editing.examples(300)
 def test_no_edit_reaches_another_place(data: st.DataObject) -> None:
     """A patch is applied as to the text without aliases, or refused with the line."""
     text = data.draw(st.one_of(aliased(), merging()))

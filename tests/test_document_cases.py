@@ -196,6 +196,11 @@ REFUSALS: dict[str, tuple[str, Operation, str]] = {
         "line 3: /x/k stands beside a merge key (<<)",
     ),
     "what is merged elsewhere": (MERGE, put("/d/n", 1), "line 1: /d is shared by the anchor &d"),
+    "a key that Go takes from the merge key behind it": (
+        "d: &d {k: 1}\nx:\n  k: 2\n  <<: *d\n",
+        replace("/x/k", 3),
+        "replace /x/k: the text around it forbids the edit",
+    ),
     "the merge key": (MERGE, remove("/x/<<"), "/x/<< does not exist"),
     "an anchor inside itself": ("a: &a [*a]\n", put("/b", 1), "the anchor &a holds itself"),
     "an unknown alias": ("a: *x\n", put("/b", 1), "line 1: the alias *x has no anchor"),

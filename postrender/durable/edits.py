@@ -24,10 +24,10 @@ class Edit:
 
 def set_value(target: Object, path: Path, value: Any) -> Iterator[Edit]:
     """Put a value at a path, with the parents that are missing."""
-    if target.get(*path) == value and not _absent(target, path):
+    if target.get(*path) == value:
         return
     depth = len(path)
-    while depth > 1 and target.get(*path[: depth - 1]) is None:
+    while target.get(*path[: depth - 1]) is None:
         depth -= 1
         value = {path[depth]: value}
     name = "add" if _absent(target, path[:depth]) else "replace"
@@ -37,7 +37,7 @@ def set_value(target: Object, path: Path, value: Any) -> Iterator[Edit]:
 def _absent(target: Object, path: Path) -> bool:
     parent = target.get(*path[:-1])
     if isinstance(parent, list):
-        return not path[-1].isdigit() or int(path[-1]) >= len(parent)
+        return int(path[-1]) >= len(parent)
     return not isinstance(parent, dict) or path[-1] not in parent
 
 

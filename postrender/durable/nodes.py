@@ -106,12 +106,17 @@ class Node:
 
     def merged(self) -> list[Node]:
         """The mappings that ``<<`` merges into this one, the strongest first."""
-        sources: list[Node] = []
+        found: list[Node] = []
         for key, value in self.pairs:
             if key.is_merge():
-                target = value.items[0] if value.kind == "alias" else value
-                sources += list(target.items) if target.kind == "seq" else [target]
-        return [s.items[0] if s.kind == "alias" else s for s in sources]
+                found = value.sources() + found
+        return found
+
+    def sources(self) -> list[Node]:
+        """The mappings that this value of a merge key names."""
+        target = self.items[0] if self.kind == "alias" else self
+        items = target.items if target.kind == "seq" else [target]
+        return [item.items[0] if item.kind == "alias" else item for item in items]
 
     def is_merge(self) -> bool:
         """Whether this is the merge key ``<<``."""
@@ -308,14 +313,18 @@ class _Values:
     def collection(self, node: Node) -> Any:
         if node.kind == "seq":
             return [self.of(item) for item in node.items]
-        merged: dict[str, Any] = {}
-        for source in reversed(node.merged()):
-            value = self.of(source)
-            merged.update(value if isinstance(value, dict) else {})
+        found: dict[str, Any] = {}
         for key, value in node.pairs:
-            if not key.is_merge():
-                merged[self.key(key)] = self.of(value)
-        return merged
+            if key.is_merge():  # to Go it also wins over the keys before it
+                for source in reversed(value.sources()):
+                    found.update(self.mapping(source))
+            else:
+                found[self.key(key)] = self.of(value)
+        return found
+
+    def mapping(self, node: Node) -> dict[str, Any]:
+        value = self.of(node)
+        return value if isinstance(value, dict) else {}
 
     def key(self, node: Node) -> str:
         plain = self.verbatim and node.plain and PLAIN_WORD.fullmatch(node.text)

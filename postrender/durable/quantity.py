@@ -17,6 +17,8 @@ FACTORS = {
 # The pattern of the field in the operator's CRD; its units are powers of two, also without the i
 # (prometheus-operator pkg/apis/monitoring/v1/types.go: "1KB is 1024B").
 RETENTION = pattern(r"0|(?:(\d*)\.)?(\d+)(?:([KMGTPE])i?)?B", re.ASCII)
+# Python converts no longer digits, and nobody means them.
+LONGEST = 1000
 GIB = 1024**3
 MIB = 1024**2
 
@@ -24,7 +26,7 @@ MIB = 1024**2
 def parse_quantity(text: str) -> int | None:
     """Bytes of a Kubernetes quantity, fractions rounded up, or None where the text is none."""
     found = QUANTITY.fullmatch(text)
-    if not found:
+    if not found or len(text) > LONGEST:
         return None
     sign, whole, decimals, bare, suffix = (group or "" for group in found.groups())
     decimals = decimals or bare
@@ -41,7 +43,7 @@ def _power(exponent: int) -> tuple[int, int]:
 def parse_retention_size(text: str) -> int | None:
     """Bytes of a Prometheus retention size, or None where the operator would refuse the text."""
     found = RETENTION.fullmatch(text)
-    if not found:
+    if not found or len(text) > LONGEST:
         return None
     whole, last, unit = (group or "" for group in found.groups())
     # Without a point the digits are the whole number, with one they are its decimals.

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
 FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
-INT = pattern(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]*|[1-9][0-9_]*)")
-FLOAT = pattern(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
+INT = pattern(r"[-+]?(0[bB][01]+|0[xX][0-9a-fA-F]+|0[oO]?[0-7]*|[1-9][0-9]*)")
+FLOAT = pattern(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+LOOSE = pattern(r"(?<![0-9])_|_(?![0-9])")  # an underscore that does not part two digits
+OCTAL = pattern(r"([-+]?)0([0-7]+)")
 SPECIAL = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
 NUMBER_START = frozenset("0123456789.+-")
 
@@ -66,10 +68,13 @@ def _number(text: str) -> Any:
         return SPECIAL[text.lower()]
     digits = text.replace("_", "")
     try:
-        if INT.fullmatch(text):
-            octal = re.fullmatch(r"([-+]?)0([0-7]+)", digits)
-            return int(f"{octal[1]}0o{octal[2]}", 8) if octal else int(digits, 0)
-        if FLOAT.fullmatch(text):
+        if INT.fullmatch(digits):
+            octal = OCTAL.fullmatch(digits)
+            number = int(f"{octal[1]}0o{octal[2]}", 8) if octal else int(digits, 0)
+            # Beyond 64 bits Go reads digits as a float, and other bases as text.
+            fits = -(2**63) <= number < 2**64 or digits.lstrip("+-").isdigit()
+            return number if fits else text
+        if FLOAT.fullmatch(digits) and not (text[0] == "." and LOOSE.search(text)):
             return int(digits) if digits.lstrip("+-").isdigit() else float(digits)
     except ValueError:  # 0b, 0x, or more digits than Python converts: text to us
         return text

@@ -31,6 +31,9 @@ READ = frozenset(
         "HorizontalPodAutoscaler",
     }
 )
+PLACE = pattern(r"[0-9]{1,9}")
+# More than any stack has: without a limit a slip of the finger would cost the machine its memory.
+MOST_PODS = 10_000
 LISTS = ("List", "ResourceList")
 LISTED = pattern(
     rb"""["']?kind["']?:\s*["']?(?:"""
@@ -82,14 +85,21 @@ class Consumer:
 
     @property
     def replicas(self) -> int:
-        """Pods per shard."""
-        return self.object.number("spec", "replicas", default=1)
+        """Pods per shard; the operator takes a negative number for one."""
+        count = self._count("replicas")
+        return count if count >= 0 else 1
 
     @property
     def shards(self) -> int:
         """Shards; less than two means one StatefulSet without a suffix."""
         sharded = self.facts is not None and self.facts.sharded
-        return max(1, self.object.number("spec", "shards", default=1)) if sharded else 1
+        return max(1, self._count("shards")) if sharded else 1
+
+    def _count(self, field: str) -> int:
+        count = self.object.number("spec", field, default=1)
+        if count > MOST_PODS:
+            raise DocumentError(f"{self}: spec.{field} is {count}, it must be at most {MOST_PODS}")
+        return count
 
     @property
     def volume_name(self) -> str:
@@ -134,7 +144,10 @@ class Consumer:
         """The names of the claims that the pods will have, shard 0 first."""
         if self.deployment:
             return [self.deployment_claim()]
-        return [self.claim(shard, n) for shard in range(self.shards) for n in range(self.replicas)]
+        shards, replicas = self.shards, self.replicas
+        if shards * replicas > MOST_PODS:
+            raise DocumentError(f"{self}: {shards} shards of {replicas} are over {MOST_PODS} pods")
+        return [self.claim(shard, n) for shard in range(shards) for n in range(replicas)]
 
     def claim(self, shard: int, ordinal: int) -> str:
         """The claim of one pod: ``<claim template>-<statefulset>-<ordinal>``."""
@@ -241,7 +254,7 @@ def guarded(stack: Stack) -> Iterator[Consumer]:
 
 def _place(volume: Object) -> int:
     text = str(volume.labels.get(VOLUME_LABEL, ""))
-    if not text.isdigit():
+    if not PLACE.fullmatch(text):
         raise DocumentError(
             f"{volume}: metadata.labels.{VOLUME_LABEL} must be the volume's place in the plan's "
             "list"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from tests.cluster.cluster import Cluster, Object
 from tests.cluster.errors import ClusterError
 
 IMAGE = "docker.io/library/busybox:1.37.0"
-RIVALS = "durable-e2e-rivals"
 SCHEDULED = "PodScheduled"
 REFUSED = "didn't find available persistent volumes to bind"
 TIMEOUT = 120
@@ -25,11 +25,12 @@ class Rival:
 
     cluster: Cluster
     name: str
+    namespace: str
 
     @property
     def bound(self) -> bool:
         """Whether the claim has got a volume."""
-        found = self.cluster.get("persistentvolumeclaim", self.name, RIVALS)
+        found = self.cluster.get("persistentvolumeclaim", self.name, self.namespace)
         if not found:
             raise ClusterError(f"the claim {self.name} is not there")
         return bool(found["spec"].get("volumeName")) or "Pending" != found["status"]["phase"]
@@ -38,21 +39,23 @@ class Rival:
         """Wait until the scheduler has looked for a volume and found none to take."""
 
         def refused() -> bool:
-            pod = self.cluster.get("pod", self.name, RIVALS) or {"status": {}}
+            pod = self.cluster.get("pod", self.name, self.namespace) or {"status": {}}
             conditions = pod["status"].get("conditions", [])
             return any(REFUSED in each.get("message", "") for each in conditions)
 
-        self.cluster.wait("the scheduler finds no volume", refused, TIMEOUT, RIVALS)
+        self.cluster.wait("the scheduler finds no volume", refused, TIMEOUT, self.namespace)
 
 
 @contextmanager
 def rival(cluster: Cluster, name: str, storage_class: str) -> Iterator[Rival]:
     """Let somebody else ask for any volume of a class, with a pod that waits for it."""
     cluster.load_images({IMAGE: "busybox"})
+    # Its own for each, so that nobody has to wait until it is gone.
+    own = f"durable-e2e-{uuid.uuid4().hex[:8]}"
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name, "namespace": RIVALS},
+        "metadata": {"name": name, "namespace": own},
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "storageClassName": storage_class,
@@ -64,19 +67,19 @@ def rival(cluster: Cluster, name: str, storage_class: str) -> Iterator[Rival]:
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": RIVALS},
+        "metadata": {"name": name, "namespace": own},
         "spec": {
             "terminationGracePeriodSeconds": 0,
             "containers": [{**container, "volumeMounts": [mount]}],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}],
         },
     }
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": RIVALS}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own}}
     try:
         cluster.apply(yaml.safe_dump_all([namespace, claim, pod]))
-        yield Rival(cluster, name)
+        yield Rival(cluster, name, own)
     finally:
-        cluster.delete("namespace", RIVALS)
+        cluster.kubectl("delete", "namespace", own, "--ignore-not-found", "--wait=false")
 
 
 def free(cluster: Cluster, volume: Object) -> None:

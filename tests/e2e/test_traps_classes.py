@@ -68,6 +68,7 @@ def test_class_that_deletes(place: Place, provisioner: str, policy: str) -> None
     if policy == "Retain":
         place.wait("the volume is released", lambda: place.phase("pv", volume) == "Released")
         assert "history\n" == (folder / "block").read_text()
+        place.cluster.delete("pv", volume)
         return
     place.wait("the volume is gone", lambda: not place.get("pv", volume))
     place.wait("the directory is gone", lambda: not folder.exists())

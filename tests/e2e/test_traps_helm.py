@@ -16,7 +16,7 @@ from tests.tools.helm import MAJORS, Command, binary, environment, post_renderer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("operator", "fake_nodes")]
 
-FORCE = {3: "--force", 4: "--force-replace"}
+FORCE = {3: ("--force",), 4: ("--force-replace", "--server-side=false")}
 NODE = FAKE_NODES[0]
 PATH = "/mnt/disks/vol1"
 
@@ -86,11 +86,10 @@ def test_force_cuts_a_bound_volume_loose(swept: Place, major: int) -> None:
     unchanged = helm(swept, major, "upgrade")
     assert not unchanged.returncode, unchanged.stderr
     assert ("Bound", "Bound") == (swept.phase("pvc", claim), swept.phase("pv", volume))
-    forced = helm(swept, major, "upgrade", FORCE[major])
-    print(forced)
+    forced = helm(swept, major, "upgrade", *FORCE[major])
     swept.wait("the claim is lost", lambda: swept.phase("pvc", claim) == "Lost")
-    seen = f"claim Lost, volume {swept.phase('pv', volume)}; an upgrade without it changes nothing"
-    swept.saw("-", f"helm upgrade {FORCE[major]} (README: never)", seen)
+    seen = f"exit {forced.returncode}, claim Lost, volume {swept.phase('pv', volume)}"
+    swept.saw("-", f"helm{major} upgrade {' '.join(FORCE[major])} (README: never)", seen)
 
 
 def test_release_of_another_name_asks_for_other_claims(swept: Place) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import Cluster, Object, is_true
-from tests.cluster.errors import CannotBeDoneHereError
-from tests.e2e.samples import KNOWN, Prometheus
+from tests.cluster.cluster import Cluster, Endpoint, Object
+from tests.cluster.errors import CannotBeDoneHereError, ClusterError
+from tests.e2e.samples import KNOWN, PORT, Prometheus
 from tests.e2e.traps import (
     HOSTNAME,
     Place,
@@ -213,16 +213,24 @@ def denial(place: Place) -> str:
     return found[0] if found else ""
 
 
+def answers(place: Place) -> bool:
+    """Whether the server is ready by its own words."""
+    try:
+        return place.cluster.http(Endpoint(POD, place.name, PORT), "/-/ready").status == 200
+    except (ClusterError, KeyError):  # no pod, no address of it yet, or no answer
+        return False
+
+
 def started(place: Place, sub_path: str) -> None:
-    """Wait until the pod with this sub-path is Ready."""
+    """Wait until the server with this sub-path answers: its startup probe asks much later."""
 
     def serving() -> bool:
         pod = place.get("pod", POD)
-        if not pod or "deletionTimestamp" in pod["metadata"] or not is_true(pod, "Ready"):
+        if not pod or "deletionTimestamp" in pod["metadata"]:
             return False
         containers = {each["name"]: each for each in pod["spec"]["containers"]}
         mounts = containers["prometheus"]["volumeMounts"]
         [data] = [each for each in mounts if each["mountPath"] == DATA]
-        return str(data.get("subPath", "")) == sub_path
+        return str(data.get("subPath", "")) == sub_path and answers(place)
 
     place.wait(f"Prometheus runs with the sub-path {sub_path!r}", serving, START_TIMEOUT)

@@ -17,6 +17,7 @@ FILE = ROOT / ".tools" / "cluster" / "traps.txt"
 CONFIRMED = "confirmed"
 NOT_LOST = "nothing lost"
 ABSENT = "cannot be had here"
+NOT_RUN = "not run"
 NO_RULE = "-"
 WIDTHS = (24, 46, 78)
 
@@ -83,8 +84,8 @@ def table(rows: list[Row]) -> str:
     """Return the rows by rule, then the rules without one and why."""
     seen = {row.rule for row in rows}
     without = [
-        Row(rule, "", OUT_OF_REACH.get(rule, "no test of this run saw it"), ABSENT)
-        for rule in rules()
+        Row(rule, "", OUT_OF_REACH.get(rule, ""), ABSENT if rule in OUT_OF_REACH else NOT_RUN)
+        for rule in sorted(rules())
         if rule not in seen
     ]
     head = Row("rule", "trap", "seen", "verdict")

@@ -36,7 +36,7 @@ def unreachable(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
     Only labels of nodes that the volume's own affinity names are compared: what other labels its
     node has is not in the stream.
     """
-    claims = consumer.claims()
+    claims = set(consumer.claims())
     needed = [v for v in volumes if v.claim in claims]
     yield from _selector(consumer, needed)
     yield from _affinity(consumer, needed)

@@ -120,14 +120,14 @@ def own_directory(stack: Stack) -> Iterator[Fault]:
 def fit(stack: Stack) -> Iterator[Fault]:
     """A reserved volume that is too small, or lacks an access mode, leaves its claim Pending.
 
-    Seen on a cluster. A volume of another class binds at first, and may then be beaten by a free
-    one of the right class: refused as well, where the claim names its class.
+    Seen on a cluster. A volume of another class bound there, even beside a free one of the right
+    class; Kubernetes documents that the class is checked: refused, where the claim names its class.
     """
     for consumer in guarded(stack):
         claim = claim_template(stack, consumer)
         if claim is None:
             continue
-        names = consumer.claims()
+        names = set(consumer.claims())
         for volume in placed(stack):
             if volume.consumer == consumer.name and volume.claim in names:
                 yield from _misfits(volume.object, claim)

@@ -32,7 +32,7 @@ def mount_grafana(stack: Stack) -> Iterator[Edit]:
         if consumer.facts is not None or consumer.plan is None:
             continue
         if _template(consumer) is None and not consumer.deployment and _is_empty(consumer):
-            yield from _add_template(stack, consumer)
+            yield from _add_template(consumer)
         elif _template(consumer) is not None:
             yield from _edit_template(consumer)
         else:
@@ -53,8 +53,6 @@ def _is_empty(consumer: Consumer) -> bool:
 
 def _template(consumer: Consumer) -> int | None:
     """The place of the StatefulSet's claim template for the data volume."""
-    if consumer.deployment:
-        return None
     for index, template in enumerate(consumer.object.items(*TEMPLATES)):
         metadata = template.get("metadata")
         if isinstance(metadata, dict) and metadata.get("name") == consumer.volume_name:
@@ -67,12 +65,10 @@ def _volume_index(consumer: Consumer) -> int:
     return next(i for i, volume in enumerate(volumes) if volume.get("name") == consumer.volume_name)
 
 
-def _add_template(stack: Stack, consumer: Consumer) -> Iterator[Edit]:
+def _add_template(consumer: Consumer) -> Iterator[Edit]:
     assert consumer.plan is not None  # noqa: S101  managed
-    annotations = keep_annotations(argocd=stack.plan.argocd)
-    metadata = {"name": consumer.volume_name, "annotations": annotations}
+    template = {"metadata": {"name": consumer.volume_name}, "spec": claim_spec(consumer.plan)}
     yield from remove(consumer.object, (*consumer.pod, "volumes", str(_volume_index(consumer))))
-    template = {"metadata": metadata, "spec": claim_spec(consumer.plan)}
     yield from insert(consumer.object, TEMPLATES, len(consumer.object.items(*TEMPLATES)), template)
 
 
@@ -137,7 +133,7 @@ def _mounts(consumer: Consumer) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Each mount of the data volume, with its path."""
     for group in ("initContainers", "containers"):
         for n, container in enumerate(consumer.object.items(*consumer.pod, group)):
-            mounts = container.get("volumeMounts") or []
+            mounts = container.get("volumeMounts")
             for m, mount in enumerate(mounts if isinstance(mounts, list) else []):
                 if isinstance(mount, dict) and mount.get("name") == consumer.volume_name:
                     yield (*consumer.pod, group, str(n), "volumeMounts", str(m)), mount
