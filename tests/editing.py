@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 
 from durable.document import Document
 from durable.errors import DocumentError
+from tests.handwriting import Hand
 from tests.tools.documents import Loader
 
 Operation = dict[str, Any]
@@ -151,8 +152,9 @@ def pick(draw: st.DrawFn, options: Sequence[Any]) -> Any:
 
 @functools.cache
 def texts(words: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Draw a document's text that PyYAML can read."""
-    return st.builds(
+    """Draw a document's text, by a dumper with notes put in, or by hand."""
+    by_hand = st.builds(_by_hand, mappings(words), st.integers(0, 2**32))
+    dumped = st.builds(
         _text,
         mappings(words),
         st.sampled_from(sorted(STYLES)),
@@ -161,6 +163,16 @@ def texts(words: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.sampled_from(("\n", "\n", "\r\n")),
         st.booleans(),
     )
+    return st.one_of(dumped, by_hand)
+
+
+def _by_hand(value: Any, seed: int) -> str:
+    text = Hand(seed).document(value)
+    try:
+        same = exact(pyyaml(text)) == exact(value)
+    except yaml.YAMLError:
+        same = False
+    return text if same else _dump()(value)
 
 
 def _text(

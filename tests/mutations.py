@@ -23,7 +23,7 @@ from durable import pipeline
 from durable.errors import DurableError
 from durable.objects import Object
 from durable.plan import DEFAULTS
-from tests.checking import FORMS, cases, documents, read
+from tests.checking import FORMS, cases, read
 from tests.tools import corpus as recorded
 from tests.tools.documents import Document, Loader
 
@@ -84,7 +84,7 @@ def _excerpt(name: str) -> str:
 
 def stream(seed: int) -> str:
     """Return the stream of a seed: one of the bases, bent once, twice or three times."""
-    chance = Random(seed)  # noqa: S311  to be had again is the point
+    chance = Random(seed)
     text = chance.choice(bases())
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         text = chance.choice(BENDS)(chance, text)
@@ -96,7 +96,9 @@ def _parts(text: str) -> list[str]:
 
 
 def _joined(parts: list[str]) -> str:
-    return "---".join(part if part.startswith("\n") or not i else f"\n{part}" for i, part in enumerate(parts))
+    return "---".join(
+        part if part.startswith("\n") or not i else f"\n{part}" for i, part in enumerate(parts)
+    )
 
 
 def _lines(chance: Random, text: str, change: Callable[[str], str]) -> str:
@@ -150,7 +152,11 @@ def glue(chance: Random, text: str) -> str:
     """Take a separator out, or put text behind it."""
     found = [match.start() for match in SEPARATOR.finditer(text)] or [0]
     at = chance.choice(found)
-    return text[:at] + chance.choice(("", "--- x", "---x", "...\n---", "--- # c", "---\n---")) + text[at + 3 :]
+    return (
+        text[:at]
+        + chance.choice(("", "--- x", "---x", "...\n---", "--- # c", "---\n---"))
+        + text[at + 3 :]
+    )
 
 
 def indent(chance: Random, text: str) -> str:
@@ -197,7 +203,36 @@ def line_ends(chance: Random, text: str) -> str:
 def marks(chance: Random, text: str) -> str:
     """Put a byte order mark, a control, a YAML sign or a comment somewhere."""
     at = chance.choice((0, chance.randrange(len(text) + 1)))
-    signs = ("\ufeff", "\x00", "\x07", "#", "# c\n", ": ", "- ", "{", "}", "[", "]", "&a ", "*a ", "!", "|\n", "%", "@", "`", "\t", "'", '"', "? ", "<<: ", ",", "\n", " ", "~", "\U0001f600")
+    signs = (
+        "\ufeff",
+        "\x00",
+        "\x07",
+        "#",
+        "# c\n",
+        ": ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "&a ",
+        "*a ",
+        "!",
+        "|\n",
+        "%",
+        "@",
+        "`",
+        "\t",
+        "'",
+        '"',
+        "? ",
+        "<<: ",
+        ",",
+        "\n",
+        " ",
+        "~",
+        "\U0001f600",
+    )
     return text[:at] + chance.choice(signs) + text[at:]
 
 
@@ -206,9 +241,7 @@ def retype(chance: Random, text: str) -> str:
     return _rewritten(chance, text, lambda value: _retyped(chance, value))
 
 
-def _rewritten(
-    chance: Random, text: str, change: Callable[[Document], Any], **style: Any
-) -> str:
+def _rewritten(chance: Random, text: str, change: Callable[[Document], Any], **style: Any) -> str:
     parts = _parts(text)
     at = chance.randrange(len(parts))
     try:
@@ -217,7 +250,9 @@ def _rewritten(
         return text
     if not isinstance(value, dict):
         return text
-    written = yaml.dump(change(value), Dumper=yaml.CSafeDumper, width=10**6, allow_unicode=True, **style)
+    written = yaml.dump(
+        change(value), Dumper=yaml.CSafeDumper, width=10**6, allow_unicode=True, **style
+    )
     parts[at] = BARE.sub(r"\1", written) if at == 0 else "\n" + BARE.sub(r"\1", written)
     return "---".join(parts)
 
@@ -268,7 +303,9 @@ def paths_read() -> dict[str, set[Path]]:
 
     def recorded_get(self: Object, *path: str) -> Any:
         if path:
-            found[str(self.value.get("kind"))].add(tuple(int(t) if t.isdigit() else t for t in path))
+            found[str(self.value.get("kind"))].add(
+                tuple(int(t) if t.isdigit() else t for t in path)
+            )
         return plain(self, *path)
 
     Object.get = recorded_get  # type: ignore[method-assign]
@@ -277,8 +314,8 @@ def paths_read() -> dict[str, set[Path]]:
             pipeline.run(read(text), None)
     finally:
         Object.get = plain  # type: ignore[method-assign]
+    plan = ("spec", "persistence")
     for consumer, keys in DEFAULTS.items():
-        plan = ("spec", "persistence")
         found["PersistencePlan"] |= {(*plan, consumer, key) for key in keys} | {(*plan, consumer)}
     found["PersistencePlan"] |= {(*plan, key) for key in ("accept", "patches", "image")}
     return dict(found)
@@ -289,10 +326,6 @@ BENDS: tuple[Bend, ...] = (
     *(line_ends, marks),
     *[retype] * 12,
 )
-
-
-class Broken(AssertionError):
-    """Something came out that must not."""
 
 
 def verdict(text: str) -> str:
@@ -315,7 +348,7 @@ def verdict(text: str) -> str:
 
 def _require(held: bool, otherwise: str) -> None:
     if not held:
-        raise Broken(otherwise)
+        raise AssertionError(otherwise)
 
 
 def _nothing_lost(before: str, after: str) -> None:

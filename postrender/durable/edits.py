@@ -62,7 +62,8 @@ def fill(target: Object, path: Path, values: dict[str, Any]) -> Iterator[Edit]:
 
 def remove(target: Object, path: Path) -> Iterator[Edit]:
     """Take away what is at a path, if anything is."""
-    if not _absent(target, path):
+    # To read it first names a parent that has the wrong type.
+    if target.get(*path) is not None or not _absent(target, path):
         yield Edit(target, {"op": "remove", "path": pointer(path)})
 
 

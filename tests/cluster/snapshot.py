@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.cluster import network, node
 from tests.cluster.commands import run
-from tests.cluster.host import CGROUPS
+from tests.cluster.host import CGROUPS, unified_cgroups
 
 # The mount point, its source and its file system; the numbers before them change by themselves.
 MOUNT_FIELDS = slice(3, 5)
@@ -39,7 +39,7 @@ class Snapshot:
             interfaces=frozenset(each["ifname"] for each in network.ip("link", "show")),
             routes=frozenset(run("ip", "route", "show").splitlines()),
             firewall=frozenset(firewall()),
-            control_groups=frozenset(map(str, CGROUPS.glob("**/"))),
+            control_groups=frozenset(control_groups()),
             loop_devices=frozenset(run("losetup", "--list", "--noheadings").splitlines()),
             kernel=frozenset(kernel()),
             folders=frozenset(each for each in node.FOLDERS if Path(each).exists()),
@@ -72,6 +72,12 @@ def processes_in_other_namespaces() -> list[str]:
         if len(status["NSpid"].split()) > 1 and "Z" not in status["State"]:
             found.append(f"{folder.name} {status['Name'].strip()}")
     return found
+
+
+def control_groups() -> list[str]:
+    """Return the outermost groups of each hierarchy: inside them others come and go."""
+    depth = "*/" if unified_cgroups() else "*/*/"
+    return [str(path) for path in CGROUPS.glob(depth)]
 
 
 def mounts() -> list[str]:

@@ -71,13 +71,7 @@ def fake_nodes(cluster: Cluster) -> Iterator[None]:
     cluster.add_fake_nodes(FAKE_NODES)
     cluster.kubectl("taint", "node", *FAKE_NODES, f"{TAINT}=only:NoSchedule", "--overwrite")
     yield
-    spaces = {each["metadata"]["name"] for each in cluster.objects("ns", selector=OWNER)}
-    wait_until(
-        "the namespaces of the traps are gone",
-        lambda: not spaces & {each["metadata"]["name"] for each in cluster.objects("ns")},
-        GONE_TIMEOUT,
-        explain=cluster.describe,
-    )
+    wait_until_gone(cluster)
     cluster.kubectl("delete", "node", *FAKE_NODES)
 
 
@@ -96,7 +90,19 @@ def operator(cluster: Cluster, crds: None) -> Iterator[None]:
     release.install()
     cluster.wait("the operator runs", lambda: operating(cluster), namespace=OPERATOR_SPACE)
     yield
+    # It may have put finalizers on what the namespaces hold.
+    wait_until_gone(cluster)
     release.purge()
+
+
+def wait_until_gone(cluster: Cluster) -> None:
+    """Wait until the namespaces of the traps are gone, which nobody waited for so far."""
+    wait_until(
+        "the namespaces of the traps are gone",
+        lambda: not cluster.objects("namespaces", selector=OWNER),
+        GONE_TIMEOUT,
+        explain=cluster.describe,
+    )
 
 
 def operating(cluster: Cluster) -> bool:
