@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from typing import Any
@@ -12,6 +11,12 @@ import yaml
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_/.]*")
 LITERAL = re.compile(r"[!-~](?:[ -~]*[!-~])?(?:\n+[ -~]*[!-~])*\n*")
 BARE = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+
+def quoted(text: str) -> str:
+    """Return a text in double quotes, on one line."""
+    told = yaml.dump(text, Dumper=yaml.SafeDumper, default_style='"', width=10**6)
+    return str(told).removesuffix("\n")
 
 
 class Hand:
@@ -113,7 +118,7 @@ class Hand:
     def key(self, text: str) -> str:
         """Return a key on one line."""
         bare = WORD.fullmatch(text) and text.lower() not in BARE
-        return text if bare and self.maybe(0.8) else json.dumps(text, ensure_ascii=False)
+        return text if bare and self.maybe(0.8) else quoted(text)
 
     def scalar(self, value: Any) -> str:
         """Return a scalar on one line, or on two where it is a long plain one."""
@@ -126,7 +131,7 @@ class Hand:
             width=10**6,
         )
         text = told.removesuffix("\n").removesuffix("\n...")
-        return json.dumps(value, ensure_ascii=False) if "\n" in text else text
+        return quoted(value) if "\n" in text else text
 
     def flow(self, value: Any) -> str:
         """Return a value in flow style, perhaps on several lines."""
@@ -135,11 +140,11 @@ class Hand:
             return "{" + self.listed(items) + "}"
         if isinstance(value, list):
             return "[" + self.listed([self.flow(item) for item in value]) + "]"
-        return json.dumps(value) if value is None else self.scalar(value)
+        return self.scalar(value)
 
     def pair(self, key: str, value: Any) -> str:
         """Return an entry of braces."""
-        name = json.dumps(key, ensure_ascii=False)
+        name = quoted(key)
         if value is None and self.maybe(0.4):
             return self.one(name, f"{name}:", f"{name}: ", f"? {name} ")
         return self.one("", "", "", "? ") + name + self.one(": ", " : ", ":  ") + self.flow(value)

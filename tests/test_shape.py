@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from durable import pipeline
+from durable import __version__, pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "postrender" / "durable"
@@ -50,6 +51,7 @@ LONG = {
     "tests/cluster/images.py:write_archive": "the layout of an image, file by file",
     "tests/cluster/test_harness.py:test_class_provisions_a_volume": "one story of a volume",
     "tests/e2e/*:*": "a scenario is told in one piece",
+    "tests/mutations.py:marks": "a table of signs, one in a line",
     "tests/test_corpus.py:test_grafana_gets_its_claim": "one claim, in all places that name it",
     "tests/test_plan.py:test_everything_said_is_read": "a plan with every key, and its reading",
 }
@@ -213,6 +215,15 @@ def test_functions_are_short() -> None:
     matched = {pattern: fnmatch.filter(long, pattern) for pattern in LONG}
     assert [] == [pattern for pattern, places in matched.items() if not places]
     assert set() == long.difference(*matched.values())
+
+
+def test_one_version() -> None:
+    """Package, plugin and chart are one product and have one version."""
+    told = [
+        yaml.safe_load((ROOT / path).read_text())["version"]
+        for path in ("postrender/plugin.yaml", "chart/Chart.yaml")
+    ]
+    assert [__version__, __version__] == told
 
 
 def test_one_place_reads_the_namespace() -> None:

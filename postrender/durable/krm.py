@@ -6,6 +6,7 @@ too, as it came in, since orchestrators read the results of a function that fail
 
 from __future__ import annotations
 
+from durable.findings import REFUSE, one_line
 from durable.stream import read
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from durable.stream import Stream
 
 KIND = "ResourceList"
+REFERENCE = ("apiVersion", "kind", "namespace", "name")
 
 
 def is_resource_list(stream: Stream) -> bool:
@@ -36,18 +38,20 @@ def answered(stream: Stream, findings: Sequence[Finding], *, refused: bool) -> S
 
 
 def _result(finding: Finding) -> dict[str, Any]:
+    """One finding as functions-spec.md has it: resourceRef and field say where, tags which rule."""
+    reference = {
+        key: value for key, value in zip(REFERENCE, finding.reference, strict=False) if value
+    }
+    says = finding.what() if reference else f"{finding.object}: {finding.what()}"
     result: dict[str, Any] = {
-        "message": f"{finding.field} {finding.says}; fix: {finding.fix}".strip(),
-        "severity": "error" if finding.severity == "refuse" else "warning",
+        "message": f"{one_line(says)}; fix: {one_line(finding.fix)}",
+        "severity": "error" if finding.severity == REFUSE else "warning",
         "tags": {"rule": finding.rule},
     }
-    reference = dict(
-        zip(("apiVersion", "kind", "namespace", "name"), finding.reference, strict=False)
-    )
     if reference:
-        result["resourceRef"] = {k: v for k, v in reference.items() if v}
-        if finding.field:
-            result["field"] = {"path": finding.field}
+        result["resourceRef"] = reference
+    if reference and finding.field:
+        result["field"] = {"path": finding.field}
     if finding.source:
         result["file"] = {"path": finding.source}
     return result

@@ -1,7 +1,7 @@
 """libyaml's parser and its events: the one module that imports PyYAML.
 
-PyYAML's package also brings its Python half, whose patterns nobody here asks: compiling them at import
-would take 6 of a run's 50 milliseconds, so they are deferred. Nothing else of PyYAML is changed.
+PyYAML also brings its Python half, whose patterns nobody here asks: compiling them at import would
+take 6 of a run's 50 milliseconds, so they are deferred. Nothing else of PyYAML is changed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from durable.pattern import Deferred
 
 _compile = re.compile
 try:
-    re.compile = lambda *arguments, **named: Deferred(_compile, *arguments, **named)  # type: ignore[assignment]
+    re.compile = lambda *arguments: Deferred(_compile, *arguments)  # type: ignore[assignment]
     from yaml._yaml import CParser
     from yaml.error import MarkedYAMLError, YAMLError
     from yaml.events import (

@@ -1,6 +1,6 @@
 """Regular expressions that are compiled when they are first asked, not when a module is imported.
 
-Compiling takes a quarter of a millisecond each; most runs ask few of the patterns that modules define.
+Compiling takes a quarter of a millisecond each, and most runs ask few of all the patterns.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ class Deferred:
 
     __slots__ = ("arguments", "compile", "made")
 
-    def __init__(self, compile_: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+    def __init__(self, compile_: Callable[..., Any], *arguments: Any) -> None:
         self.compile = compile_
-        self.arguments = (arguments, named)
+        self.arguments = arguments
         self.made: Any = None
 
     def __getattr__(self, name: str) -> Any:
+        """Ask the pattern, which is made now if it was not asked before."""
         if self.made is None:
-            arguments, named = self.arguments
-            self.made = self.compile(*arguments, **named)
+            self.made = self.compile(*self.arguments)
         return getattr(self.made, name)
 
 
@@ -34,6 +34,6 @@ if TYPE_CHECKING:
     pattern = re.compile
 else:
 
-    def pattern(*arguments, **named):
+    def pattern(*arguments: object) -> Deferred:
         """Like re.compile, later."""
-        return Deferred(re.compile, *arguments, **named)
+        return Deferred(re.compile, *arguments)

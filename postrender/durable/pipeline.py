@@ -187,7 +187,7 @@ def _refuse_duplicate(document: Document, origin: str) -> None:
 
 
 def refuse_other_release(stack: Stack) -> None:
-    """Raise PlanError where Helm says that consumers belong to other releases only, not the plan's."""
+    """Raise PlanError where Helm says that the consumers belong to other releases only."""
     release = stack.plan.release
     told = [(c, _release_of(c.object)) for c in stack.consumers]
     others = [(c, name) for c, name in told if name and name != release]
