@@ -12,7 +12,7 @@ from durable.pattern import Deferred
 
 _compile = re.compile
 try:
-    re.compile = lambda *arguments: Deferred(_compile, *arguments)  # type: ignore[assignment]
+    re.compile = lambda *arguments, **named: Deferred(_compile, *arguments, **named)  # type: ignore[assignment]
     from yaml._yaml import CParser
     from yaml.error import MarkedYAMLError, YAMLError
     from yaml.events import (

@@ -16,17 +16,16 @@ if TYPE_CHECKING:
 class Deferred:
     """Stands in for a compiled pattern: compiled at the first use of any of its attributes."""
 
-    __slots__ = ("arguments", "compile", "made")
+    __slots__ = ("made", "make")
 
-    def __init__(self, compile_: Callable[..., Any], *arguments: Any) -> None:
-        self.compile = compile_
-        self.arguments = arguments
+    def __init__(self, compile_: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+        self.make = lambda: compile_(*arguments, **named)
         self.made: Any = None
 
     def __getattr__(self, name: str) -> Any:
         """Ask the pattern, which is made now if it was not asked before."""
         if self.made is None:
-            self.made = self.compile(*self.arguments)
+            self.made = self.make()
         return getattr(self.made, name)
 
 
