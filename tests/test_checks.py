@@ -151,6 +151,21 @@ def test_rules_change_nothing(case: Case) -> None:
     assert before == ([each.value for each in values], b"".join(given.pieces()))
 
 
+@EACH
+def test_second_run(case: Case) -> None:
+    """What has gone through once goes through again unchanged, and the same is found."""
+    once = read(case.text)
+    first = pipeline.run(once, None)
+    if first.refused:
+        return
+    again = read(b"".join(once.pieces()))
+    second = pipeline.run(again, None)
+    assert b"".join(once.pieces()) == b"".join(again.pieces())
+    # Only the plan document says which Helm rendered, and it has become the record.
+    found = places(first.findings)
+    assert {each for each in found if each[1] != "helm/version"} == places(second.findings)
+
+
 @EACH_BAD
 def test_fix_mends(case: Case) -> None:
     """Where the fix is a piece of the plan and no more, the rule is silent once it is pasted."""

@@ -21,7 +21,7 @@ from durable.objects import Object
 from durable.plan import KIND, parse_plan
 from durable.record import record
 from durable.stack import RECORD_LABEL, Stack, find_consumers, objects, operator_version
-from durable.steps.apply_patches import apply_patches
+from durable.steps.apply_patches import apply_patches, overruled
 from durable.steps.bind_volumes import bind_volumes
 from durable.steps.claim_storage import claim_storage
 from durable.steps.fix_ownership import fix_ownership
@@ -98,6 +98,8 @@ def run(stream: Stream, plan_file: PlanFile | None, *, hooks: bool = False) -> R
     edits: list[Edit] = []
     for step in STEPS:
         for edit in step(stack):
+            if overruled(stack, edit):
+                continue
             edit.object.apply([edit.operation])
             edits.append(edit)
     found = registry.find(stack)

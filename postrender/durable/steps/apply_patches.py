@@ -34,6 +34,17 @@ def apply_patches(stack: Stack) -> Iterator[Edit]:
                 yield Edit(target, operation)
 
 
+def overruled(stack: Stack, edit: Edit) -> bool:
+    """Whether a patch has been there before: a second run must not take its change back."""
+    return stack.recorded and any(
+        f"{edit.operation['path']}/".startswith(f"{operation['path']}/")
+        for patch in stack.plan.patches
+        if _fits(stack, patch, edit.object)
+        for operation in patch.operations
+        if operation["op"] != "test"
+    )
+
+
 def _targets(stack: Stack, patch: Patch) -> Iterator[Object]:
     for chunk in stack.stream.chunks:
         if chunk.kind != patch.kind and chunk.kind not in ("List", "ResourceList"):
