@@ -16,8 +16,8 @@ help: ## print this list
 
 setup: $(venv) $(stamps)/helm $(stamps)/dependency ## venv, Helm 3 and 4, the chart's dependency (the other targets call it)
 
-demo: setup ## render values/local.yaml with Helm 3 and 4, and show what will hold the data
-	@$(py) -m tests.tools.demo
+demo: setup ## render VALUES with Helm 3 and 4, and show what will hold the data
+	@$(py) -m tests.tools.demo $(VALUES)
 
 render: setup ## print the finished manifests of VALUES="a.yaml b.yaml" (default: values/local.yaml)
 	@$(py) -m tests.tools.render $(VALUES)

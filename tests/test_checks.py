@@ -46,7 +46,7 @@ TOLD = re.compile(r"[\w.-]+/[\w.-]+#\d+|[\w-]+#\d+|pkg/[\w/]+\.go|[Ss]een on ")
 NEAR = 8
 """So many lines may differ, with those that move, between a bad case and the nearest good one."""
 VALUES = re.compile(r"(persistence|kube-prometheus-stack): ")
-COMPLETE = re.compile(r"persistence: [^.]*\}(\.|, or false if .*)")
+COMPLETE = re.compile(r"persistence: [^.]*\}( in your values|, or false if .*)\.")
 
 EACH = pytest.mark.parametrize("case", ALL, ids=name)
 EACH_BAD = pytest.mark.parametrize("case", BAD, ids=name)

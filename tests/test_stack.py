@@ -11,6 +11,7 @@ from durable import stack as stacks
 from durable import stream
 from durable.errors import DocumentError
 from durable.pipeline import PlanFile, build_stack
+from durable.plan import Volume
 from durable.stack import Consumer, Stack, guarded
 from tests.tools.stage import CHART
 
@@ -86,6 +87,47 @@ def _consumer(document: dict[str, Any], plan: str = EVERYTHING) -> Consumer:
 def test_claims(document: dict[str, Any], claims: list[str]) -> None:
     """Each pod's claim has the name that the StatefulSet controller will give it."""
     assert claims == _consumer(document).claims()
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"replicas": 10_001}, "spec.replicas is 10001, it must be at most 10000"),
+        ({"shards": 10_001}, "spec.shards is 10001, it must be at most 10000"),
+        ({"shards": 101, "replicas": 100}, "101 shards of 100 are over 10000 pods"),
+        ({"replicas": "2"}, "spec.replicas is a string, it must be a whole number"),
+    ],
+)
+def test_too_many_pods(spec: dict[str, Any], says: str) -> None:
+    """A slip of the finger in a number is named, before it is counted out."""
+    with pytest.raises(DocumentError) as caught:
+        _consumer(_object("Prometheus", spec)).claims()
+    assert says in str(caught.value)
+
+
+def test_most_pods() -> None:
+    """Ten thousand pods are not too many; a negative number of replicas is one, as it is live."""
+    most = _consumer(_object("Prometheus", {"shards": 100, "replicas": 100}))
+    assert 10_000 == len(set(most.claims()))
+    assert 1 == _consumer(_object("Prometheus", {"replicas": -1})).replicas
+
+
+@pytest.mark.parametrize(
+    ("spec", "shards", "places"),
+    [
+        ({}, [None, None], [(0, 0), (0, 1)]),
+        ({"replicas": 2, "shards": 2}, [None] * 5, [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]),
+        ({"replicas": 0, "shards": 2}, [None] * 2, [(0, 0), (1, 0)]),
+        ({"shards": 2}, [1, None, 1], [(1, 0), (0, 0), (1, 1)]),
+    ],
+)
+def test_claim_of_each_volume(
+    spec: dict[str, Any], shards: list[int | None], places: list[tuple[int, int]]
+) -> None:
+    """A volume is for the next pod of its shard: the one it says, else by the order of the list."""
+    found = _consumer(_object("Prometheus", spec))
+    volumes = tuple(Volume("local", "/a", "n", shard=shard) for shard in shards)
+    assert [found.claim(*place) for place in places] == found.claim_of_volumes(volumes)
 
 
 @pytest.mark.parametrize(

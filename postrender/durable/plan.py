@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 API_VERSION = "durable-prometheus-stack/v1"
 KIND = "PersistencePlan"
+SMALLEST = 1024**2  # bytes; less is a unit that was forgotten
 ACCESS_MODES = ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany")
 SOURCES = ("local", "hostPath", "nfs", "csi")
 # What a source must say; local and hostPath are a path and no more.
@@ -277,6 +278,9 @@ def _size(value: Any, path: str) -> str:
         raise PlanError(f"{path} is {value!r}: it must be a Kubernetes quantity such as 50Gi")
     if size <= 0:
         raise PlanError(f"{path} is {value!r}: it must be more than nothing")
+    if size < SMALLEST:
+        hint = f": did you mean {text}Gi?" if str(text).isdigit() else ""
+        raise PlanError(f"{path} is {value!r}, which is less than 1Mi{hint}")
     return str(text)
 
 

@@ -57,6 +57,7 @@ class Consumer:
     object: Object
     facts: Facts | None  # None: Grafana
     plan: ConsumerPlan | None
+    before: Any = None  # the object's value before any edit, for rules about what an edit takes away
 
     @property
     def managed(self) -> bool:
@@ -115,8 +116,6 @@ class Consumer:
         if self.facts is None:
             wanted = self.plan.sub_path if self.plan and self.plan.enabled else ""
             return wanted or str(grafana_mount(self.object).get("subPath") or "")
-        if not self.facts.sub_path:  # Thanos Ruler's has no effect
-            return ""
         bare = self.object.flag("spec", "storage", "disableMountSubPath")
         return "" if bare else self.facts.sub_path
 
@@ -318,14 +317,14 @@ def operator_version(stream: Stream) -> Version | None:
 def find_consumers(found: dict[str, list[Object]], plan: Plan) -> tuple[Consumer, ...]:
     """The workloads that hold data, in the table's order."""
     consumers = [
-        Consumer(facts.consumer, item, facts, plan.consumers.get(facts.consumer))
+        Consumer(facts.consumer, item, facts, plan.consumers.get(facts.consumer), item.value)
         for kind, facts in table.CUSTOM_RESOURCES.items()
         for item in found.get(kind, [])
         if str(item.get("apiVersion")).startswith(table.GROUP)
     ]
     workloads = [item for kind in table.GRAFANA_KINDS for item in found.get(kind, [])]
     consumers += [
-        Consumer(table.GRAFANA, item, None, plan.consumers.get(table.GRAFANA))
+        Consumer(table.GRAFANA, item, None, plan.consumers.get(table.GRAFANA), item.value)
         for item in workloads
         if grafana_volume(item)
     ]

@@ -1,8 +1,9 @@
-"""Render values/local.yaml with Helm 3 and Helm 4, and show what will hold the data."""
+"""Render values files with Helm 3 and Helm 4, and show what will hold the data."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from tests.tools import helm, table
@@ -25,13 +26,14 @@ def objects(documents: list[Document]) -> dict[Key, Document]:
     return {key(each): without_nulls(each) for each in documents if not is_hook(each)}
 
 
-def main() -> int:
+def main(values: Sequence[str]) -> int:
     """Show the table, and whether both majors gave the same objects."""
     chart = helm.staged()
+    files = [helm.ROOT / each for each in values or [VALUES]]
     three, four = (
-        load(helm.template(major, chart, [helm.ROOT / VALUES], SETTINGS)) for major in helm.MAJORS
+        load(helm.template(major, chart, files, SETTINGS)) for major in helm.MAJORS
     )
-    print(f"\n{VALUES} through the post-renderer, release {helm.RELEASE}:\n")
+    print(f"\n{' + '.join(values or [VALUES])} through the post-renderer, release {helm.RELEASE}:\n")
     print("\n".join(table.lines(table.rows(four))))
     one, other = objects(three), objects(four)
     differing = [each for each in one.keys() | other.keys() if one.get(each) != other.get(each)]
@@ -43,4 +45,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -13,11 +13,13 @@ from durable.checks.registry import Fault, rule, shown
 from durable.consumers import GRAFANA
 from durable.findings import REFUSE, WARN
 from durable.plan import DEFAULTS
+from durable.quantity import parse_quantity
 from durable.stack import guarded, pod_volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from durable.stack import Consumer, Stack
 
@@ -93,6 +95,34 @@ def _grafana(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
     if kind:
         says = f"puts the database ({consumer.volume_name}) on {kind}: it is lost with the pod"
         yield Fault(consumer.object, "spec.template.spec.volumes", says, _enable(consumer))
+
+
+@rule(
+    REFUSE, "Set persistence: {<consumer>: {size: ...}} to the size that upstream's values ask for."
+)
+def not_smaller(stack: Stack) -> Iterator[Fault]:
+    """A plan that is smaller than what is there cuts history, though the claim keeps its size.
+
+    Seen when a release with a storageSpec of 500Gi was adopted with the plan's default of 50Gi: the
+    claim stays, but retentionSize follows the plan, and Prometheus deletes all blocks above it.
+    """
+    for consumer in guarded(stack):
+        if consumer.facts is None or consumer.plan is None:
+            continue
+        asked = _asked(consumer.before)
+        size, wanted = parse_quantity(consumer.plan.size), parse_quantity(str(asked))
+        if wanted is not None and size is not None and size < wanted:
+            says = f"was {asked} in upstream's values, and the plan's {consumer.plan.size} is less"
+            fix = f"persistence: {{{consumer.name}: {{size: {asked}}}}}."
+            field = "spec.storage.volumeClaimTemplate.spec.resources.requests.storage"
+            yield Fault(consumer.object, field, says, fix)
+
+
+def _asked(before: Any) -> Any:
+    """The size that the object asked for before it was edited."""
+    for key in ("spec", "storage", "volumeClaimTemplate", "spec", "resources", "requests"):
+        before = before.get(key) if isinstance(before, dict) else None
+    return before.get("storage") if isinstance(before, dict) else None
 
 
 @rule(REFUSE, f"Set {RETAIN}, or leave the field out.")

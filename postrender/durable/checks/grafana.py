@@ -204,3 +204,36 @@ def _may_override(consumer: Consumer, container: tuple[str, ...]) -> bool:
     added, dropped = consumer.object.strings(*path, "add"), consumer.object.strings(*path, "drop")
     kept = not ({"ALL", "DAC_OVERRIDE"} & set(dropped))
     return "DAC_OVERRIDE" in added or "ALL" in added or kept
+
+
+@rule(WARN, 'Set persistence: {grafana: {subPath: ""}} if the claim holds a database already.')
+def data_seen(stack: Stack) -> Iterator[Fault]:
+    """A sub-path on a claim that has data at its root makes Grafana start empty.
+
+    Seen on a cluster: toggling the sub-path hides what is there, and toggling it back shows it
+    again. Asked only where the stream names a claim that it does not hold: one that exists.
+    """
+    for consumer in _grafanas(stack):
+        if not consumer.managed or not consumer.deployment or not consumer.sub_path:
+            continue
+        claim = consumer.deployment_claim()
+        known = stack.find("PersistentVolumeClaim", claim, consumer.namespace)
+        if known is None and consumer.sub_path not in _sub_paths(consumer.before):
+            says = f"is new on the claim {claim}, which exists: a database at its root is not seen"
+            fix = 'persistence: {grafana: {subPath: ""}}.'
+            yield Fault(consumer.object, f"subPath {consumer.sub_path}", says, fix)
+
+
+def _sub_paths(before: Any) -> set[str]:
+    """The sub-paths of the data's mounts before any edit."""
+    for key in ("spec", "template", "spec"):
+        before = before.get(key) if isinstance(before, dict) else None
+    containers = before.get("containers") if isinstance(before, dict) else None
+    mounts = [
+        mount
+        for container in (containers if isinstance(containers, list) else ())
+        if isinstance(container, dict) and isinstance(container.get("volumeMounts"), list)
+        for mount in container["volumeMounts"]
+    ]
+    data = [m for m in mounts if isinstance(m, dict) and m.get("mountPath") == GRAFANA_MOUNT]
+    return {str(m.get("subPath") or "") for m in data}

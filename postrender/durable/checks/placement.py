@@ -228,7 +228,7 @@ class Directory:
     def __str__(self) -> str:
         """The directory as a person names it."""
         nodes = self.labels.get(HOSTNAME) or self.labels.get(ZONE) or ()
-        return f"{self.path} of {self.backend} {','.join(nodes)}".rstrip()
+        return f"{self.path} on {','.join(nodes) or self.backend}"
 
 
 def directory(volume: Placed, sub_path: str) -> Directory | None:
@@ -236,7 +236,7 @@ def directory(volume: Placed, sub_path: str) -> Directory | None:
     source = volume.source
     if volume.kind in ("local", "hostPath"):
         labels = affinity(volume.object)
-        return Directory("node", labels, _joined(source.get("path"), sub_path))
+        return Directory("any node", labels, _joined(source.get("path"), sub_path))
     if volume.kind == "nfs":
         return _exported(source.get("server"), source.get("path"), sub_path)
     if volume.kind == "azureFile":

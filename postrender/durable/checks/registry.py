@@ -89,11 +89,16 @@ def _finding(stack: Stack, rule: Rule, fault: Fault) -> Finding:
         object=str(fault.object),
         field=fault.field,
         says=fault.says,
-        fix=fault.fix or rule.fix,
+        fix=_pasteable(fault.fix or rule.fix),
         source="" if isinstance(fault.object, str) else fault.object.source,
         accepted=accepted,
         reference=() if isinstance(fault.object, str) else _reference(fault.object),
     )
+
+
+def _pasteable(fix: str) -> str:
+    """Keep the full stop off a block that is to be pasted."""
+    return f"{fix[:-1]} in your values." if fix.endswith(("}.", "].")) else fix
 
 
 def _reference(item: Object) -> tuple[str, ...]:

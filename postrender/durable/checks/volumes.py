@@ -14,8 +14,8 @@ from durable.checks.placement import (
 )
 from durable.checks.reach import unreachable
 from durable.checks.registry import Fault, rule, shown
-from durable.findings import REFUSE
-from durable.stack import CONSUMER_LABEL, guarded
+from durable.findings import REFUSE, WARN
+from durable.stack import CONSUMER_LABEL, VOLUME_LABEL, guarded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,23 @@ def enough(stack: Stack) -> Iterator[Fault]:
             entries = ["..."] * bool(consumer.plan.volumes) + [ENTRY] * min(len(missing), FEW)
             fix = f"persistence: {{{consumer.name}: {{volumes: [{', '.join(entries)}]}}}}."
             yield Fault(consumer.object, "", says, fix)
+
+
+@rule(WARN, "Render the chart into the stream: it makes the PersistentVolumes of the plan.")
+def rendered(stack: Stack) -> Iterator[Fault]:
+    """Volumes that only the plan lists are made by nobody: the claims stay Pending.
+
+    Seen with --plan on plain manifests: the chart renders the volumes, the post-renderer reserves
+    them. helm template kps chart --set kube-prometheus-stack.enabled=false gives plan and volumes.
+    """
+    for consumer in stack.managed():
+        if consumer.plan is None or not consumer.plan.volumes:
+            continue
+        if not any(volume.consumer == consumer.name for volume in placed(stack)):
+            says = "are in the plan, but the stream holds no PersistentVolume for them"
+            fix = "The output of helm template with kube-prometheus-stack.enabled=false, before it."
+            where = f"persistence.{consumer.name}.volumes"
+            yield Fault(f"plan {stack.plan.release}".rstrip(), where, says, fix)
 
 
 def _few(names: list[str]) -> str:
@@ -110,10 +127,20 @@ def own_directory(stack: Stack) -> Iterator[Fault]:
             continue
         for other_place, other in known:
             if place.overlaps(other_place):
-                says = f"means {place}; {other.object} ({other.consumer}) means {other_place}"
-                fix = f"Another path in persistence.{volume.consumer}.volumes, not one inside it."
-                yield Fault(volume.object, f"spec.{volume.kind}", says, fix)
+                as_is = f"as is {other.object} ({other.consumer})"
+                if place.path != other_place.path:
+                    as_is = f"and {other.object} ({other.consumer}) is {other_place.path}"
+                fix = f"Another directory for {_entry(volume)}, not in {other_place.path}."
+                yield Fault(volume.object, f"spec.{volume.kind}", f"is {place}, {as_is}", fix)
         known.append((place, volume))
+
+
+def _entry(volume: Placed) -> str:
+    """Where a volume's source is written: in the plan, or in a document by hand."""
+    place = volume.object.labels.get(VOLUME_LABEL)
+    if place is None:
+        return f"spec.{volume.kind} in {volume.object}"
+    return f"persistence.{volume.consumer}.volumes[{place}].{volume.kind}"
 
 
 @rule(REFUSE, "Make the volume's capacity, class and access modes those of its claim.")
