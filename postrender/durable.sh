@@ -27,7 +27,7 @@ has_yaml() {
 fail() {
   printf '%s\n' "$1" >&2
   # Helm 4 drops stderr; it quotes a separator that it cannot read (see durable/__main__.py).
-  if [ -n "${HELM_PLUGIN_NAME:-}" ]; then
+  if [ "${HELM_PLUGIN_NAME:-}" = durable ]; then
     printf 'refused: true\n--- %s\n' "$1"
     exit 0
   fi

@@ -91,8 +91,9 @@ def reach(text: str, operation: Operation, path: Path) -> Reach:
         return _replacement(parent)
     # A block scalar that ends the text gets quotes when lines are put behind it.
     last = _last(parent.node)
-    open_ended = isinstance(last, yaml.ScalarNode) and last.style in ("|", ">")
-    return Reach(_span(last) if open_ended and not text.endswith("\n") else NOWHERE, NOWHERE)
+    block = isinstance(last, yaml.ScalarNode) and last.style in ("|", ">")
+    open_ended = block and content_end(last) == len(text) and not text.endswith("\n")
+    return Reach(_span(last) if open_ended else NOWHERE, NOWHERE)
 
 
 def _inserts(here: Place, operation: Operation) -> bool:

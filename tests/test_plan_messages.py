@@ -102,7 +102,7 @@ WRONG: tuple[tuple[str, Any], ...] = (
         f"persistence.alertmanager.retentionSize is unknown: {KNOWN}fsGroup",
         _values(alertmanager={"retentionSize": "auto"}),
     ),
-    ("persistence.prometheus.enabled must be true or false, or auto", _prometheus(enabled="no")),
+    ("persistence.prometheus.enabled must be true or false", _prometheus(enabled="no")),
     (f"persistence.prometheus.size is '': {QUANTITY}", _prometheus(size="")),
     (f"persistence.prometheus.size is '50 Gi': {QUANTITY}", _prometheus(size="50 Gi")),
     (f"persistence.prometheus.size is '50GB': {QUANTITY}", _prometheus(size="50GB")),

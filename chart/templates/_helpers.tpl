@@ -61,7 +61,7 @@ may be empty is put back as empty; what may not is required by the schema, or by
 {{/*
 The name of one PersistentVolume, from (dict "release" "consumer" "volume"). A volume's source and node
 can never be changed, so they are hashed into the name: an edit makes a new object where it would
-otherwise be refused as Forbidden. The list index is left out, so that inserting a volume renames no
+otherwise be refused as Forbidden. The list index is left out, so that appending a volume renames no
 other. 63 characters, as the name is often used as a label's value.
 */}}
 {{- define "durable-prometheus-stack.volumeName" -}}

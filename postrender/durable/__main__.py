@@ -47,6 +47,14 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
             raise UsageError(
                 f"unknown command {options.command!r}: one of {', '.join(COMMANDS)}\n{USAGE}"
             )
+    _read_flags(options, rest)
+    if options.format not in ("text", "json"):
+        raise UsageError(f"--format is text or json, not {options.format!r}")
+    return options
+
+
+def _read_flags(options: Options, rest: list[str]) -> None:
+    seen: set[str] = set()
     while rest:
         flag, glued, value = rest.pop(0).partition("=")
         if flag == "--hooks" and not glued:
@@ -57,10 +65,10 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
         value = value if glued or not rest else rest.pop(0)
         if not value:
             raise UsageError(f"{flag} needs a value\n{USAGE}")
+        if flag in seen:
+            raise UsageError(f"{flag} is given twice: keep one")
+        seen.add(flag)
         setattr(options, flag[2:], value)
-    if options.format not in ("text", "json"):
-        raise UsageError(f"--format is text or json, not {options.format!r}")
-    return options
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -72,7 +80,8 @@ def main(arguments: Sequence[str]) -> int:
             _write_stdout([USAGE.encode(), b"\n"])
             return 0
         options = parse_arguments(arguments)
-        report = Report(options.report or os.environ.get("DURABLE_REPORT", ""))
+        path = options.report or os.environ.get("DURABLE_REPORT", "")
+        report = Report(path, renders=options.command == "render")
         return RUN[options.command](options, report)
     except (*EXPECTED, KeyboardInterrupt) as error:
         return report.failure(f"durable: {_told(error)}")
@@ -105,11 +114,20 @@ MISSING = (
 class Report:
     """Where messages go: stderr, a file, a descriptor; Helm shows stderr in one case of four."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, renders: bool = True) -> None:
+        self.renders = renders
         self.path = ""
         if path:
             _append_to(path).close()  # a report that cannot be written is told before any work
         self.path = path
+
+    @property
+    def in_stream(self) -> bool:
+        """Whether Helm 4 runs us as its plugin, which loses what is said and how it ended.
+
+        Other plugins hand their HELM_PLUGIN_NAME on, and check or explain are nobody's plugin.
+        """
+        return os.environ.get("HELM_PLUGIN_NAME") == "durable" and self.renders
 
     def write(self, text: str) -> None:
         """Say it on every road."""
@@ -128,7 +146,7 @@ class Report:
             self.write(text)
         except (OSError, UsageError) as error:
             _say(f"durable: {error}\n")
-        if os.environ.get("HELM_PLUGIN_NAME"):
+        if self.in_stream:
             return refuse_in_stream(text)
         return 2
 
@@ -233,7 +251,7 @@ def render(options: Options, report: Report) -> int:
 
 
 def _refused(result: Result, report: Report) -> int:
-    if not os.environ.get("HELM_PLUGIN_NAME"):
+    if not report.in_stream:
         return 1
     refused = [f for f in result.findings if f.severity == "refuse"]
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""

@@ -101,5 +101,5 @@ GROUP = "monitoring.coreos.com/"
 # fsGroupChangePolicy came with Kubernetes 1.18; the operator's CRDs have had it since this version.
 CHANGE_POLICY_SINCE = (0, 39)
 
-# Sub-directories of one volume or one disk that belong to different consumers must differ.
+# In the order in which they are edited and shown.
 CONSUMERS = ("prometheus", "alertmanager", "thanosRuler", GRAFANA)

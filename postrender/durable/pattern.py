@@ -19,7 +19,7 @@ class Deferred:
     __slots__ = ("made", "make")
 
     def __init__(self, compile_: Callable[..., Any], *arguments: Any, **named: Any) -> None:
-        self.make = lambda: compile_(*arguments, **named)
+        self.make: Callable[[], Any] = lambda: compile_(*arguments, **named)
         self.made: Any = None
 
     def __getattr__(self, name: str) -> Any:

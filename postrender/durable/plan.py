@@ -148,8 +148,9 @@ def _consumer(name: str, value: Any, path: str) -> ConsumerPlan:
     given = {k: v for k, v in _mapping(value, path).items() if v is not None}
     _known(given, tuple(DEFAULTS[name]), path)
     said = {"retentionSize": "", "subPath": ""} | DEFAULTS[name] | given
-    auto = said["enabled"] == "auto"
-    enabled = auto or _flag(said["enabled"], path + ".enabled", also=", or auto")
+    also = ", or auto" if DEFAULTS[name]["enabled"] == "auto" else ""
+    auto = bool(also) and said["enabled"] == "auto"
+    enabled = auto or _flag(said["enabled"], path + ".enabled", also=also)
     volumes = _each(said["volumes"], path + ".volumes", _volume)
     _refuse_shards(name, volumes, path + ".volumes")
     return ConsumerPlan(

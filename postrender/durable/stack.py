@@ -57,7 +57,9 @@ class Consumer:
     object: Object
     facts: Facts | None  # None: Grafana
     plan: ConsumerPlan | None
-    before: Any = None  # the object's value before any edit, for rules about what an edit takes away
+    before: Any = (
+        None  # the object's value before any edit, for rules about what an edit takes away
+    )
 
     @property
     def managed(self) -> bool:

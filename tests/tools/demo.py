@@ -30,10 +30,9 @@ def main(values: Sequence[str]) -> int:
     """Show the table, and whether both majors gave the same objects."""
     chart = helm.staged()
     files = [helm.ROOT / each for each in values or [VALUES]]
-    three, four = (
-        load(helm.template(major, chart, files, SETTINGS)) for major in helm.MAJORS
-    )
-    print(f"\n{' + '.join(values or [VALUES])} through the post-renderer, release {helm.RELEASE}:\n")
+    three, four = (load(helm.template(major, chart, files, SETTINGS)) for major in helm.MAJORS)
+    names = " + ".join(values or [VALUES])
+    print(f"\n{names} through the post-renderer, release {helm.RELEASE}:\n")
     print("\n".join(table.lines(table.rows(four))))
     one, other = objects(three), objects(four)
     differing = [each for each in one.keys() | other.keys() if one.get(each) != other.get(each)]

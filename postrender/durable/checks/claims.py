@@ -103,8 +103,8 @@ def _grafana(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
 def not_smaller(stack: Stack) -> Iterator[Fault]:
     """A plan that is smaller than what is there cuts history, though the claim keeps its size.
 
-    Seen when a release with a storageSpec of 500Gi was adopted with the plan's default of 50Gi: the
-    claim stays, but retentionSize follows the plan, and Prometheus deletes all blocks above it.
+    Seen on a release with a storageSpec of 500Gi that met the plan's default of 50Gi: the claim
+    stays, but retentionSize follows the plan, and Prometheus deletes all blocks above it.
     """
     for consumer in guarded(stack):
         if consumer.facts is None or consumer.plan is None:

@@ -54,7 +54,8 @@ def _writers(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
     for scaler in stack.kind("HorizontalPodAutoscaler"):
         kind, name = (scaler.string("spec", "scaleTargetRef", key) for key in ("kind", "name"))
         most = scaler.number("spec", "maxReplicas", default=1)
-        if most > 1 and (kind, name) == (consumer.object.kind, consumer.object.name):
+        near = not consumer.namespace or scaler.namespace in ("", consumer.namespace)
+        if most > 1 and near and (kind, name) == (consumer.object.kind, consumer.object.name):
             plain = f"spec: {{maxReplicas: 1}} in {scaler}."
             fix = paste(consumer.object, "autoscaling: {enabled: false}", plain=plain)
             more = f"is {most} for {consumer}, {says}"

@@ -58,7 +58,7 @@ def enough(stack: Stack) -> Iterator[Fault]:
 def rendered(stack: Stack) -> Iterator[Fault]:
     """Volumes that only the plan lists are made by nobody: the claims stay Pending.
 
-    Seen with --plan on plain manifests: the chart renders the volumes, the post-renderer reserves
+    Seen on plain manifests with --plan: the chart renders the volumes, the post-renderer reserves
     them. helm template kps chart --set kube-prometheus-stack.enabled=false gives plan and volumes.
     """
     for consumer in stack.managed():

@@ -29,6 +29,8 @@ def claim_storage(stack: Stack) -> Iterator[Edit]:
             yield from remove(target, (*STORAGE, rival))
         yield from merge(target, (*TEMPLATE, "spec"), claim_spec(consumer.plan))
         yield from strip_selector(target, (*TEMPLATE, "spec"))
+        if consumer.plan.volumes:  # a volume of upstream's values would be waited for in vain
+            yield from remove(target, (*TEMPLATE, "spec", "volumeName"))
 
 
 def claim_spec(plan: ConsumerPlan) -> dict[str, Any]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from durable.patch import Path
     from durable.stack import Consumer, Stack
 
-SINGLE_NODE = {"ReadWriteOnce", "ReadWriteOncePod"}
 TEMPLATES = ("spec", "volumeClaimTemplates")
 INSTANCE = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 
@@ -26,7 +25,7 @@ def mount_grafana(stack: Stack) -> Iterator[Edit]:
     """Give Grafana a claim, sub-paths in every mount of it, and the strategy Recreate.
 
     With RollingUpdate the new pod waits for a ReadWriteOnce volume that the old one holds
-    (Multi-Attach), or, on the same node, two Grafanas write one SQLite file.
+    (Multi-Attach), or, on the same node or with ReadWriteMany, two Grafanas write one SQLite file.
     """
     for consumer in stack.managed():
         if consumer.facts is not None or consumer.plan is None:
@@ -38,7 +37,7 @@ def mount_grafana(stack: Stack) -> Iterator[Edit]:
         else:
             yield from _claim(stack, consumer)
         yield from _sub_paths(consumer)
-        if consumer.deployment and SINGLE_NODE & set(consumer.plan.access_modes):
+        if consumer.deployment:
             yield from _recreate(consumer)
 
 
