@@ -176,6 +176,14 @@ def test_pinned_nodes(nodes: list[str], volumes: list[str], pinned: tuple[str, .
     assert pinned == _consumer("prometheus", {"nodes": nodes, "volumes": entries}).pinned_nodes
 
 
+def test_limits_are_within() -> None:
+    """The smallest and the largest of what may be said may be said."""
+    modes = list(plans.ACCESS_MODES)
+    least = _consumer("prometheus", {"fsGroup": 0, "size": "1Mi", "accessModes": modes})
+    assert (0, "1Mi", tuple(modes)) == (least.fs_group, least.size, least.access_modes)
+    assert 2**31 - 1 == _consumer("prometheus", {"fsGroup": 2**31 - 1}).fs_group
+
+
 def test_reading_changes_nothing() -> None:
     """What was read stays as it was, and so do the defaults."""
     value, defaults = {"persistence": copy.deepcopy(PERSISTENCE)}, copy.deepcopy(plans.DEFAULTS)

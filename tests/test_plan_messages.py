@@ -104,6 +104,7 @@ WRONG: tuple[tuple[str, Any], ...] = (
     ),
     ("persistence.prometheus.enabled must be true or false", _prometheus(enabled="no")),
     (f"persistence.prometheus.size is '': {QUANTITY}", _prometheus(size="")),
+    (f"persistence.prometheus.size is 'x': {QUANTITY}", _prometheus(enabled=False, size="x")),
     (f"persistence.prometheus.size is '50 Gi': {QUANTITY}", _prometheus(size="50 Gi")),
     (f"persistence.prometheus.size is '50GB': {QUANTITY}", _prometheus(size="50GB")),
     (f"persistence.prometheus.size is 1.5: {QUANTITY}", _prometheus(size=1.5)),
@@ -117,6 +118,14 @@ WRONG: tuple[tuple[str, Any], ...] = (
         _prometheus(size="-5Gi"),
     ),
     ("persistence.prometheus.size is -5: it must be more than nothing", _prometheus(size=-5)),
+    (
+        "persistence.prometheus.size is 50, which is less than 1Mi: did you mean 50Gi?",
+        _prometheus(size=50),
+    ),
+    (
+        "persistence.prometheus.size is '1023Ki', which is less than 1Mi",
+        _prometheus(size="1023Ki"),
+    ),
     (
         "persistence.prometheus.storageClassName must be a string",
         _prometheus(storageClassName=["a"]),
@@ -151,7 +160,8 @@ WRONG: tuple[tuple[str, Any], ...] = (
     (ONE_SOURCE, _volume(node="n1")),
     (ONE_SOURCE, _volume(node="n1", local="/a", hostPath="/a")),
     (f"{VOLUME}.path is unknown: {VOLUME_KEYS}", _volume(path="/a")),
-    (f"{VOLUME}.local is 'a': {PATH}", _volume(node="n1", local="a")),
+    (f"{VOLUME}.local is 'mnt/a': {PATH}", _volume(node="n1", local="mnt/a")),
+    (f"{VOLUME}.local is '/mnt/./a': {PATH}", _volume(node="n1", local="/mnt/./a")),
     (f"{VOLUME}.local is '/': {PATH}", _volume(node="n1", local="/")),
     (f"{VOLUME}.hostPath is '/a/../b': {PATH}", _volume(node="n1", hostPath="/a/../b")),
     (f"{VOLUME}.hostPath must be a string", _volume(node="n1", hostPath={"path": "/a"})),
