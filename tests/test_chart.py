@@ -154,6 +154,9 @@ def test_plan_document(major: int) -> None:
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
     spec = plan.pop("spec")
     spec.pop("persistence")
+    told = plan["metadata"].pop("annotations")
+    assert [HELM_VERSION] == list(told)
+    assert told[HELM_VERSION].startswith(f"v{major}.")
     assert plan == {
         "apiVersion": "durable-prometheus-stack/v1",
         "kind": "PersistencePlan",
