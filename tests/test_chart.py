@@ -18,6 +18,7 @@ from tests.rendering import ALONE, EACH_MAJOR, Settings, at, refused, render, re
 from tests.tools import stage as staging
 from tests.tools.stage import CHART, STAND_IN, StageError, stage
 
+HELM_VERSION = "durable-prometheus-stack/helm-version"
 REFUSED = object()
 LOCAL = {"node": "n1", "local": "/mnt/disks/vol1"}
 CLASS = {"name": "c"}

@@ -17,7 +17,8 @@ from durable.errors import DurableError
 from durable.stream import Stream
 from tests.checking import CASES, read
 from tests.editing import pyyaml, ruamel
-from tests.mutations import BENDS, Random, bases, paths_read, stream, verdict
+from tests.judging import verdict
+from tests.mutations import BENDS, Random, bases, paths_read, stream
 from tests.tools.documents import load
 
 ROOT = Path(__file__).resolve().parents[1]
