@@ -23,15 +23,18 @@ WIDTHS = (24, 46, 78)
 
 # Rules whose trap needs what this cluster does not have.
 OUT_OF_REACH = {
+    "claims/not-smaller": "what retentionSize cuts shows after the first block, two hours later",
     "consumers/present": "a wish for an object that is not rendered: there is nothing to apply",
     "grafana/chown": "needs an NFS server that squashes root, or a Grafana chart of old",
     "grafana/claim-used": "a decision of the Grafana chart while it renders; nothing to apply",
+    "grafana/data-seen": "the traps of no rule show it: a sub-path toggled starts empty",
     "grafana/one-writer": "needs Grafana itself: the stand-in has no second writer",
     "grafana/password": "needs Grafana itself, which reads the password once, into its database",
     "grafana/runs": "objects without a workload: a decision of the chart while it renders",
     "helm/version": "needs Helm 4.2.0 to 4.2.3; 3.22.0 and 4.3.1 are here",
     "retention/fits": "the first block is written after two hours, so no disk fills in a test",
     "retention/shared-disk": "needs operator 0.94 (retentionPercentage); 0.93.1 is here",
+    "volumes/rendered": "volumes that nobody makes: the claims wait, as in volumes/enough",
     "volumes/posix": "needs NFS, EFS or SMB: this kernel has no such client",
 }
 
