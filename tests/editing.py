@@ -153,21 +153,22 @@ def pick(draw: st.DrawFn, options: Sequence[Any]) -> Any:
 @functools.cache
 def texts(words: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Draw a document's text, by a dumper with notes put in, or by hand."""
-    by_hand = st.builds(_by_hand, mappings(words), st.integers(0, 2**32))
+    lines = st.sampled_from(("\n", "\n", "\r\n"))
+    by_hand = st.builds(_by_hand, mappings(words), st.integers(0, 2**32), lines)
     dumped = st.builds(
         _text,
         mappings(words),
         st.sampled_from(sorted(STYLES)),
         st.sampled_from(HEADS),
         st.lists(st.tuples(st.integers(0, 40), st.sampled_from(sorted(NOTES))), max_size=5),
-        st.sampled_from(("\n", "\n", "\r\n")),
+        lines,
         st.booleans(),
     )
     return st.one_of(dumped, by_hand)
 
 
-def _by_hand(value: Any, seed: int) -> str:
-    text = Hand(seed).document(value)
+def _by_hand(value: Any, seed: int, line: str) -> str:
+    text = Hand(seed).document(value).replace("\n", line)
     try:
         same = exact(pyyaml(text)) == exact(value)
     except yaml.YAMLError:

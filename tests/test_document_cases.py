@@ -80,6 +80,13 @@ EDITS: dict[str, tuple[str, Operation, str]] = {
         remove("/b"),
         "a: |+\n  x\nc: 2\n",
     ),
+    "blanks are no one's gain": (
+        "a: |\n  x\nb: 1\n      \nc: 2\n",
+        remove("/b"),
+        "a: |\n  x\nc: 2\n",
+    ),
+    "blanks at the end are no one's gain": ("a: |\n  x\nb: 1\n   ", remove("/b"), "a: |\n  x\n"),
+    "blank lines stay": ("a: |\n  x\nb: 1\n\nc: 2\n", remove("/b"), "a: |\n  x\n\nc: 2\n"),
     "a comment is no literal's gain": (
         "a: |\n  x\nb:\n  c: 1\n  # tail\nd: 2\n",
         remove("/b"),
@@ -94,6 +101,16 @@ EDITS: dict[str, tuple[str, Operation, str]] = {
         "b:\n  c: 1\n      # tail\nd: 2\n",
         put("/b/x", "p\nq\n"),
         'b:\n  c: 1\n  x: "p\\nq\\n"\n      # tail\nd: 2\n',
+    ),
+    "no literal before blanks": (
+        "a: [] \n",
+        replace("/a", ["p\nq\n"]),
+        'a:\n  - "p\\nq\\n" \n',
+    ),
+    "no literal put before blanks": (
+        "a:\n  b: 1\n\n        \nc: 1\n",
+        put("/a/x", "p\nq\n"),
+        'a:\n  b: 1\n  x: "p\\nq\\n"\n\n        \nc: 1\n',
     ),
     "an empty value": ("a:\nb: 1\n", replace("/a", {"x": 1}), "a:\n  x: 1\nb: 1\n"),
     "an empty value goes": ("a:\nb: 1\n", remove("/a"), "b: 1\n"),

@@ -19,12 +19,12 @@ PROPERTY = pattern("[^ \t\r\n\x85\u2028\u2029]+")
 # What ends the line of a value: blanks, perhaps a comment.
 LINE_REST = pattern(rf"[ \t]*(?:{COMMENT})?(?:{BREAK}|$)")
 BLANK_REST = pattern(rf"[ \t]*(?:{BREAK}|$)")
-BLANK_LINES = pattern(rf"(?:[ \t]*{BREAK})*")
-# An indented comment on a line of its own: text, if a block scalar stood before it.
+BLANK_LINES = pattern(rf"(?:[ \t]*{BREAK})*(?:[ \t]+$)?")
 COMMENT_LINE = pattern(rf"(?:[ \t]*{BREAK})*([ ]*){COMMENT}(?:{BREAK}|$)")
 FLOW_GAP = pattern(rf"(?:{BLANK}|,|(?<!{BLANK.replace('[', '[^,')}){COMMENT})*")
 BREAKS = "\n\r\x85\u2028\u2029"
-INDENTED_COMMENT = pattern(rf"(?:[ \t]*{BREAK})*[ \t]+#")
+# Blanks, or an indented comment on a line of its own: text, if a block scalar stood before it.
+TAKEN_IN = pattern(rf"{BREAK}*[ \t]+(?:#|{BREAK}|$)")
 
 
 @record
@@ -84,8 +84,8 @@ def _replace_root(text: str, node: Node, value: Any, tail: str) -> Splice:
 
 
 def _may_be_literal(text: str, index: int) -> bool:
-    """Whether a literal block that ends here would not take a comment that follows for its text."""
-    return not INDENTED_COMMENT.match(text, index)
+    """Whether a literal block that ends here would not take what follows for its text."""
+    return not TAKEN_IN.match(text, index)
 
 
 def _colon(text: str, slot: Slot, node: Node) -> str:
@@ -291,9 +291,8 @@ def _remove_lines(text: str, starts: list[int], nodes: Sequence[Node], index: in
         if "#" not in text[end : starts[1]]:
             return Splice(start, starts[1], "")  # pull the next one up
         return Splice(len(text[:start].rstrip(" ")), end, newline_of(text))
-    if index and _keeps_blank_lines(text, nodes[index - 1].last()):
-        blank = BLANK_LINES.match(text, end)
-        end = blank.end() if blank else end
+    if index and nodes[index - 1].last().block_scalar:
+        end += _gained(text, nodes[index - 1].last(), end)
     return Splice(line_start, end, "")
 
 
@@ -306,6 +305,9 @@ def _inner_comments(text: str, index: int, column: int) -> int:
     return index
 
 
-def _keeps_blank_lines(text: str, node: Node) -> bool:
-    """Whether blank lines behind a node would become part of its text."""
-    return node.block_scalar and "+" in text[node.start : node.end].splitlines()[0]
+def _gained(text: str, before: Node, index: int) -> int:
+    """How much of the blank lines here would become part of a block scalar's text."""
+    found = BLANK_LINES.match(text, index)
+    blank = found[0] if found else ""
+    keeps = "+" in text[before.start : before.end].splitlines()[0]
+    return len(blank) if keeps or blank.strip("\r\n") else 0
