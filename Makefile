@@ -9,7 +9,7 @@ venv = .venv/stamp
 
 # The targets share one staged chart, and each uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help setup demo render test lint golden bench cluster-build cluster-up cluster-down e2e ready
+.PHONY: help setup demo render test lint golden bench cluster-build cluster-up cluster-down e2e traps ready
 
 help: ## print this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1#/p' Makefile | awk -F '#' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -48,7 +48,10 @@ cluster-down: setup ## stop the test cluster, and leave nothing behind
 	@$(py) -m tests.cluster down
 
 e2e: cluster-build ## run the scenarios on the test cluster, or on that of E2E_KUBECONFIG
-	@$(py) -m pytest -m "cluster or e2e" $(ARGS)
+	@$(py) -m pytest -m "cluster or e2e" --ignore-glob="*/test_traps_*" $(ARGS)
+
+traps: cluster-build ## show on a cluster of their own that the rules' traps are real
+	@$(py) -m pytest -m e2e tests/e2e $(addprefix --ignore=,$(filter-out tests/e2e/test_traps_%,$(wildcard tests/e2e/test_*.py))) $(ARGS)
 
 ready: lint test ## what must pass before a change is handed in
 

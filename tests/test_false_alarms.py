@@ -75,6 +75,64 @@ def test_nothing_is_found_in_any_form(name: str, form: str) -> None:
     assert [] == [each.text() for each in told.findings]
 
 
+PODS = {"prometheus": 4, "alertmanager": 3, "thanosRuler": 2, "grafana": 1}
+"""As many volumes as the largest of the streams has pods; the others leave some to spare."""
+
+
+def _volume(consumer: str, number: int) -> dict[str, Any]:
+    """Return a volume as the chart renders it: node by node, each consumer's in its directory."""
+    labels = {"consumer": consumer, "volume": str(number)}
+    expression = {"key": "kubernetes.io/hostname", "operator": "In", "values": [f"node-{number}"]}
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {
+            "name": f"kps-{consumer.lower()}-{number}",
+            "labels": {f"durable-prometheus-stack/{key}": said for key, said in labels.items()},
+        },
+        "spec": {
+            "capacity": {"storage": "50Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": "disks",
+            "local": {"path": f"/mnt/disks/{consumer}"},
+            "nodeAffinity": {"required": terms},
+        },
+    }
+
+
+CLASS = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "disks"},
+    "provisioner": "kubernetes.io/no-provisioner",
+    "reclaimPolicy": "Retain",
+    "volumeBindingMode": "WaitForFirstConsumer",
+}
+
+
+def _entries(consumer: str) -> list[dict[str, str]]:
+    path = f"/mnt/disks/{consumer}"
+    return [{"node": f"node-{number}", "local": path} for number in range(PODS[consumer])]
+
+
+@EACH_STREAM
+def test_nothing_is_found_with_static_volumes(name: str) -> None:
+    """A volume for each pod, on nodes of their own: each is reserved, fits and is reachable."""
+    text = recorded.stream(name).decode()
+    ruled = "\nkind: ThanosRuler\n" in text
+    there = [consumer for consumer in PODS if ruled or consumer != "thanosRuler"]
+    said = {"storageClassName": "disks", "size": "50Gi"}
+    plan = {"persistence": {each: {**said, "volumes": _entries(each)} for each in there}}
+    made = [_volume(each, number) for each in there for number in range(PODS[each])]
+    given = read(f"{yaml.safe_dump_all([CLASS, *made])}---\n{text}")
+    told = pipeline.run(given, PlanFile("plan", yaml.safe_dump(plan)))
+    assert [] == [each.text() for each in told.findings]
+    bound = [edit for edit in told.edits if edit.operation["path"] == "/spec/claimRef"]
+    assert len(made) == len(bound)
+
+
 def test_every_stream_is_tried(corpus: Path) -> None:
     """The streams that are recorded are the streams that are tried."""
     assert len(list(corpus.iterdir())) - 1 == len(NAMES), "all but README.md"
