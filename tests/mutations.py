@@ -249,30 +249,35 @@ def _rewritten(chance: Random, text: str, change: Callable[[Document], Any], **s
         return text
     if not isinstance(value, dict):
         return text
-    written = yaml.dump(
-        change(value), Dumper=yaml.CSafeDumper, width=10**6, allow_unicode=True, **style
-    )
-    parts[at] = BARE.sub(r"\1", written) if at == 0 else "\n" + BARE.sub(r"\1", written)
+    written = write(change(value), **style)
+    parts[at] = written if at == 0 else f"\n{written}"
     return "---".join(parts)
+
+
+def write(value: Any, **style: Any) -> str:
+    """Write a document, with what is marked to stand there bare."""
+    said = {"width": 10**6, "allow_unicode": True, **style}
+    return BARE.sub(r"\1", str(yaml.dump(value, Dumper=yaml.CSafeDumper, **said)))
 
 
 def _retyped(chance: Random, value: Document) -> Document:
     read_paths = sorted(paths_read().get(str(value.get("kind")), ()))
-    there = sorted(_paths(value), key=str)
+    there = sorted(paths(value), key=str)
     path = chance.choice(read_paths if read_paths and chance.random() < 0.6 else there)
-    _put(value, path, chance.choice(WRONG))
+    put(value, path, chance.choice(WRONG))
     return value
 
 
-def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
+def paths(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Give every path of a value but its own."""
     if path:
         yield path
     children = value.items() if isinstance(value, dict) else ()
     for key, child in children or (enumerate(value) if isinstance(value, list) else ()):
-        yield from _paths(child, (*path, key))
+        yield from paths(child, (*path, key))
 
 
-def _put(value: Any, path: Path, wrong: Any) -> None:
+def put(value: Any, path: Path, wrong: Any) -> None:
     """Put something at a path, with what is missing on the way."""
     for depth, token in enumerate(path[:-1]):
         new: Any = [] if isinstance(path[depth + 1], int) else {}

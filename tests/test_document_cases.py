@@ -68,6 +68,7 @@ EDITS: dict[str, tuple[str, Operation, str]] = {
     "a tagged root goes": ("--- !!map\nb: 1\n", replace("", {"x": 1}), "--- \nx: 1\n"),
     "a tagged scalar": ("a: !!str 1\n", replace("/a", "x"), "a: x\n"),
     "behind a literal without end": ("a: |\n  x", put("/b", 1), 'a: "x"\nb: 1\n'),
+    "behind a literal with a comment": ("a: | # c\n  x", put("/b", 1), 'a: "x" # c\nb: 1\n'),
     "behind a folded without end": ("a: >-\n  x\n  y", put("/b", 1), 'a: "x y"\nb: 1\n'),
     "a literal without end": ("a: |\n  x", replace("/a", LITERAL), "a:\n  k: |\n    p\n    q\n"),
     "behind kept blank lines": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -18,7 +19,17 @@ from durable.stream import Stream
 from tests.checking import CASES, read
 from tests.editing import pyyaml, ruamel
 from tests.judging import verdict
-from tests.mutations import BENDS, Random, bases, paths_read, stream
+from tests.mutations import (
+    BENDS,
+    WRONG,
+    Random,
+    bases,
+    paths,
+    paths_read,
+    put,
+    stream,
+    write,
+)
 from tests.tools.documents import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,6 +161,56 @@ def _plan(**consumer: Any) -> dict[str, Any]:
     spec = {"release": "kps", "namespace": "monitoring", "persistence": plan}
     head = {"apiVersion": "durable-prometheus-stack/v1", "kind": "PersistencePlan"}
     return {**head, "metadata": metadata, "spec": spec}
+
+
+EVERYTHING = {
+    "image": "busybox:1.37.0",
+    "prometheus": {
+        "enabled": True,
+        "size": "50Gi",
+        "storageClassName": "c",
+        "nodes": ["n1"],
+        "accessModes": ["ReadWriteOnce"],
+        "fsGroup": 2000,
+        "fixOwnership": True,
+        "retentionSize": "40GB",
+        "volumes": [
+            {"node": "n1", "local": "/a", "size": "9Gi", "shard": 0, "mountOptions": ["noatime"]},
+            {"node": "n1", "hostPath": "/b"},
+            {"nfs": {"server": "s", "path": "/c", "readOnly": False}},
+            {"csi": {"driver": "d", "volumeHandle": "h", "volumeAttributes": {"a": "b"}}},
+        ],
+    },
+    "grafana": {"subPath": "a/b"},
+    "accept": ["volumes/posix"],
+    "patches": [
+        {
+            "target": {"kind": "Prometheus", "name": "kps", "namespace": "monitoring"},
+            "patch": [
+                {"op": "add", "path": "/spec/a", "value": {"b": ["c"]}},
+                {"op": "copy", "from": "/spec/a", "path": "/spec/d"},
+                {"op": "test", "path": "/spec/d/b/0", "value": "c"},
+            ],
+        }
+    ],
+}
+PLAN_PATHS = sorted(
+    paths({"spec": {"gitops": {"argocd": True}, "persistence": EVERYTHING}}), key=str
+)
+
+
+def test_wrong_plans() -> None:
+    """Whatever stands anywhere in a plan, a run ends in one of three ways."""
+    ends: Counter[str] = Counter()
+    for path in PLAN_PATHS:
+        for wrong in WRONG:
+            plan = _plan()
+            plan["spec"] |= {"gitops": {"argocd": True}, "persistence": copy.deepcopy(EVERYTHING)}
+            put(plan, path, copy.deepcopy(wrong))
+            ends[verdict(f"{write(plan)}---\n{write(_object({}))}")] += 1
+    assert len(PLAN_PATHS) * len(WRONG) == ends.total()
+    assert {"done", "refused", "cannot run"} >= set(ends)
+    assert ends["cannot run"] > ends.total() // 2, "most of it is wrong"
 
 
 def _object(spec: dict[str, Any]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def check_operations(patch: Any, path: str) -> None:
         raise DocumentError(f"{path} must be a list of operations")
     for number, operation in enumerate(patch):
         where = f"{path}[{number}]"
-        if not isinstance(operation, dict) or operation.get("op") not in OPERATIONS:
+        if not isinstance(operation, dict) or str(operation.get("op")) not in OPERATIONS:
             raise DocumentError(f"{where}.op must be one of {', '.join(OPERATIONS)}")
         for member in {"path"} | OPERATIONS[operation["op"]]:
             if member not in operation:

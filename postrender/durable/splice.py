@@ -231,7 +231,9 @@ def open_ended(text: str, target: Node) -> Splice | None:
     node = target.last()
     if not node.block_scalar or text[node.end - 1] in BREAKS:
         return None
-    return Splice(_behind_properties(text, node), node.end, quote(node.text))
+    start = _behind_properties(text, node)
+    _, mark, comment = text[start : node.end].splitlines()[0].partition("#")
+    return Splice(start, node.end, quote(node.text) + (f" {mark}{comment}" if mark else ""))
 
 
 def remove_pair(text: str, slot: Slot, target: Node, index: int) -> Splice:
