@@ -89,15 +89,15 @@ class Machine:
         found = state.read(self.layout.state)
         if not found:
             return
-        # When our process is dead, what has these names on the machine is another's cluster.
-        ours = found.machine.alive or not network.exists()
-        if found.machine.alive:
+        # When our process is dead, another cluster may have these names on the machine by now. Our
+        # own interface outlives the process for as long as the kernel needs to free its namespace.
+        ours = found.machine.alive or network.index() in (0, found.link)
+        if ours:
             network.remove()
-            found.machine.kill()
+        found.machine.kill()
         if ours:
             cgroups.remove()
-        if not found.machine.alive:
-            wait_until("the dead processes are collected", namespaces.all_collected, START_TIMEOUT)
+        wait_until("the dead processes are collected", namespaces.all_collected, START_TIMEOUT)
         mounts.unmount_below(self.layout.root)
         mounts.remove_made(list(found.made))
         mounts.remove_tree(self.layout.root)
@@ -177,7 +177,7 @@ class Machine:
                 "a cluster of `make cluster-up` is up: run `make cluster-down`, "
                 "or set DURABLE_CLUSTER_KEEP=1 to use it"
             )
-        if not alive and network.exists():
+        if not alive and network.index() not in (0, found.link if found else 0):
             raise ClusterError(
                 f"another cluster runs on this machine: it has the interface {network.LINK}"
             )
@@ -193,7 +193,7 @@ class Machine:
         cgroups.make()
         machine = namespaces.start(layout.log("machine"), dies_with_us=owned)
         self._write(replace(self.state, machine=machine))
-        network.make(machine)
+        self._write(replace(self.state, link=network.make(machine)))
 
     def _write(self, new: State) -> None:
         state.write(self.layout.state, new)

@@ -7,11 +7,12 @@ the namespace.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 from typing import Any
 
-from tests.cluster.commands import run
+from tests.cluster.commands import CommandError, run
 from tests.cluster.errors import ClusterError, MissingRequirementError
 from tests.cluster.namespaces import Process
 from tests.cluster.poll import wait_until
@@ -35,9 +36,17 @@ SETTINGS = {
 }
 
 
+def index() -> int:
+    """Return the number that the kernel gave a cluster's interface, 0 where there is none.
+
+    The kernel gives no number twice, so it tells one cluster's interface from the next one's.
+    """
+    return next((int(each["ifindex"]) for each in ip("link", "show") if each["ifname"] == LINK), 0)
+
+
 def exists() -> bool:
-    """Whether a cluster's network is there: then a cluster runs."""
-    return any(each["ifname"] == LINK for each in ip("link", "show"))
+    """Whether a cluster's network is there: one that runs, or one that has just died."""
+    return bool(index())
 
 
 def ip(*words: str) -> list[dict[str, Any]]:
@@ -60,8 +69,8 @@ def check_free() -> None:
             )
 
 
-def make(machine: Process) -> None:
-    """Connect the namespace of process `machine` with the machine."""
+def make(machine: Process) -> int:
+    """Connect the namespace of process `machine` with the machine; return the `index`."""
     if exists():
         raise ClusterError(f"another cluster runs on this machine: it has the interface {LINK}")
     check_free()
@@ -79,10 +88,16 @@ def make(machine: Process) -> None:
     run("ip", "address", "add", f"{MACHINE}/16", "dev", LINK)
     run("ip", "link", "set", LINK, "up")
     run("ip", "route", "add", SERVICES, "via", GATEWAY, "dev", LINK)
+    return index()
 
 
 def remove() -> None:
     """Remove the machine's end; the kernel frees the other with the namespace, a little later."""
-    if exists():
-        run("ip", "link", "delete", LINK)
-    wait_until(f"interface {LINK} is gone", lambda: not exists(), REMOVE_TIMEOUT)
+
+    def gone() -> bool:
+        # The kernel may be quicker than we are, where the namespace has just died.
+        with contextlib.suppress(CommandError):
+            run("ip", "link", "delete", LINK)
+        return not exists()
+
+    wait_until(f"interface {LINK} is gone", gone, REMOVE_TIMEOUT)

@@ -188,6 +188,7 @@ def test_state_is_read_as_written(tmp_path: Path) -> None:
         owner=state.this_process(),
         machine=Process(2, 3),
         node=Process(4, 5),
+        link=8,
         boot_id="b",
         components={"etcd": Process(6, 7)},
         made=("/opt/x",),
