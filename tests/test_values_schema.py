@@ -16,7 +16,8 @@ import yaml
 from tests.helm import helm
 from tests.rendering import ALONE, EACH_MAJOR, Settings, at, refused, render, rendered, static
 from tests.tools.helm import KUBERNETES, Command, environment
-from tests.tools.stage import CHART, ROOT, stage
+from tests.tools.stage import CHART, stage
+from tests.values_files import BACKENDS, FILES, PROFILES, SETS, title
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -210,41 +211,35 @@ def test_quantity_is_taken(major: int, size: str) -> None:
 
 # ---- The values files ----
 
-FILES = {path.stem: path for path in sorted((ROOT / "values").glob("*.yaml"))}
-KINDS = {name: path.read_text().split(":")[0].removeprefix("# ") for name, path in FILES.items()}
-BACKENDS = [name for name, kind in KINDS.items() if kind == "Backend"]
-PROFILES = [name for name, kind in KINDS.items() if kind == "Profile"]
+FILE = {path.stem: path for path in FILES}
 LAYERS = [
-    *((name,) for name in FILES),
-    *itertools.product(BACKENDS, PROFILES),
+    *SETS,
     # A profile that is complete by itself can also be the ground for a backend.
-    *itertools.product(["small"], BACKENDS),
+    *itertools.product([FILE["small"]], BACKENDS),
 ]
 PODS = {
     "prometheus": ("Prometheus", "spec.replicas"),
     "alertmanager": ("Alertmanager", "spec.replicas"),
     "thanosRuler": ("ThanosRuler", "spec.replicas"),
 }
-EACH_LAYER = pytest.mark.parametrize("layers", LAYERS, ids="+".join)
-
-
-def _files(layers: tuple[str, ...]) -> list[Path]:
-    return [FILES[name] for name in layers]
+EACH_LAYER = pytest.mark.parametrize(
+    "layers", LAYERS, ids=lambda layers: "+".join(path.stem for path in layers)
+)
 
 
 def test_values_files_are_there() -> None:
     """Each file says in its first line whether it is a backend or a profile."""
-    assert {"Backend", "Profile"} == set(KINDS.values())
-    assert {"csi", "hostpath", "local"} <= set(BACKENDS)
-    assert {"ha", "small"} <= set(PROFILES)
+    assert {"Backend", "Profile"} == {title(path) for path in FILES}
+    assert {"csi", "hostpath", "local"} <= {path.stem for path in BACKENDS}
+    assert {"ha", "small"} <= {path.stem for path in PROFILES}
 
 
 @EACH_MAJOR
 @EACH_LAYER
-def test_values_files_lint(major: int, layers: tuple[str, ...]) -> None:
+def test_values_files_lint(major: int, layers: tuple[Path, ...]) -> None:
     """Alone and layered, each passes the schema, the guards and `helm lint --strict`."""
     command: Command = [helm(major), "lint", "--strict", stage(), "--kube-version", KUBERNETES]
-    command += [f"--values={path}" for path in _files(layers)]
+    command += [f"--values={path}" for path in layers]
     answer = subprocess.run(
         command, env=environment(major), capture_output=True, text=True, check=False
     )
@@ -253,9 +248,9 @@ def test_values_files_lint(major: int, layers: tuple[str, ...]) -> None:
 
 
 @EACH_LAYER
-def test_values_files_render_alike(layers: tuple[str, ...]) -> None:
+def test_values_files_render_alike(layers: tuple[Path, ...]) -> None:
     """Helm 3 and Helm 4 give the same plan, volumes and classes."""
-    three, four = (rendered(major, {}, *_files(layers)) for major in (3, 4))
+    three, four = (rendered(major, {}, *layers) for major in (3, 4))
     for found in (three, four):  # which Helm rendered is what the plan says of it
         del found["PersistencePlan"][0]["metadata"]["annotations"]
     for kind in ("PersistencePlan", "PersistentVolume", "StorageClass"):
@@ -263,14 +258,14 @@ def test_values_files_render_alike(layers: tuple[str, ...]) -> None:
 
 
 @EACH_LAYER
-def test_values_files_hold_enough(layers: tuple[str, ...]) -> None:
+def test_values_files_hold_enough(layers: tuple[Path, ...]) -> None:
     """Each consumer of the stack is durable: a class provisions, or each pod has its own volume."""
-    found = rendered(4, {}, *_files(layers))
+    found = rendered(4, {}, *layers)
     static_classes = {
         each["metadata"]["name"]
         for each in found.get("StorageClass", [])
         if each["provisioner"] == "kubernetes.io/no-provisioner"
-    }
+    } - _discovered(found)
     persistence = found["PersistencePlan"][0]["spec"]["persistence"]
     for consumer in ("prometheus", "alertmanager", "thanosRuler", "grafana"):
         kind, replicas = PODS.get(consumer, ("Deployment", ""))
@@ -278,25 +273,39 @@ def test_values_files_hold_enough(layers: tuple[str, ...]) -> None:
         wanted = persistence[consumer]
         assert wanted["enabled"] is (kind in found)
         if wanted["enabled"] and wanted["storageClassName"] in static_classes:
-            assert pods <= len({volume["node"] for volume in wanted["volumes"]})
+            assert pods <= len({_place(volume) for volume in wanted["volumes"]})
+
+
+def _discovered(found: dict[str, list[Any]]) -> set[str]:
+    """Return the classes whose volumes a local static provisioner of the stream makes."""
+    maps = [each["data"].get("storageClassMap", "{}") for each in found.get("ConfigMap", [])]
+    return {name for each in maps for name in yaml.safe_load(each)}
+
+
+def _place(volume: Any) -> str:
+    """Return what loses all its volumes together: a node, or an export where there is none."""
+    return str(volume.get("node") or volume["nfs"])
 
 
 @EACH_LAYER
-def test_values_files_share_no_directory(layers: tuple[str, ...]) -> None:
-    """No two volumes of a node are the same directory, or one inside the other."""
-    volumes = rendered(4, {}, *_files(layers)).get("PersistentVolume", [])
-    places = []
-    for each in (volume["spec"] for volume in volumes):
-        (term,) = each["nodeAffinity"]["required"]["nodeSelectorTerms"]
-        path = Path(at(each, "local.path") or at(each, "hostPath.path"))
-        places.append((term["matchExpressions"][0]["values"][0], path))
+def test_values_files_share_no_directory(layers: tuple[Path, ...]) -> None:
+    """No two volumes of a node or server are the same directory, or one inside the other."""
+    volumes = rendered(4, {}, *layers).get("PersistentVolume", [])
+    places = [_directory(volume["spec"]) for volume in volumes]
     for (node, path), (other_node, other) in itertools.permutations(places, 2):
         assert node != other_node or not path.is_relative_to(other)
 
 
-@pytest.mark.parametrize(
-    "path", [CHART / "values.yaml", *FILES.values()], ids=lambda path: path.name
-)
+def _directory(volume: Any) -> tuple[str, Path]:
+    """Return the node or server of a volume, and its path there."""
+    if nfs := volume.get("nfs"):
+        return nfs["server"], Path(nfs["path"])
+    path = Path(at(volume, "local.path") or at(volume, "hostPath.path"))
+    (term,) = volume["nodeAffinity"]["required"]["nodeSelectorTerms"]
+    return term["matchExpressions"][0]["values"][0], path
+
+
+@pytest.mark.parametrize("path", [CHART / "values.yaml", *FILES], ids=lambda path: path.name)
 def test_values_files_have_no_doubled_key(path: Path) -> None:
     """A key that stands twice would lose its first value without a word."""
     seen: list[Any] = [yaml.compose(path.read_text(), yaml.SafeLoader)]
@@ -312,12 +321,12 @@ def test_values_files_have_no_doubled_key(path: Path) -> None:
 
 def test_scenario_a() -> None:
     """values/local.yaml gives the one disk of one node to Prometheus, as it was done by hand."""
-    found = rendered(4, {}, FILES["local"])
+    found = rendered(4, {}, FILE["local"])
     volume = found["PersistentVolume"][0]["spec"]
     assert volume["capacity"] == {"storage": "200Gi"}
     assert volume["local"] == {"path": "/mnt/disks/vol1"}
     assert volume["storageClassName"] == "local-storage"
-    assert "ubuntu16-template" in render(4, {}, FILES["local"])
+    assert "ubuntu16-template" in render(4, {}, FILE["local"])
     (storage_class,) = found["StorageClass"]
     assert storage_class["provisioner"] == "kubernetes.io/no-provisioner"
     assert storage_class["volumeBindingMode"] == "WaitForFirstConsumer"
@@ -325,7 +334,7 @@ def test_scenario_a() -> None:
 
 def test_scenario_d() -> None:
     """values/hostpath.yaml gives each consumer a sub-directory and fixes its ownership."""
-    found = rendered(4, {}, FILES["hostpath"])
+    found = rendered(4, {}, FILE["hostpath"])
     node = "i-0jl8d8r83kkf3yt5lzh7"
     first = [each["spec"] for each in found["PersistentVolume"] if node in json.dumps(each)]
     base = "/home/t4/prometheus/data"

@@ -18,10 +18,10 @@ from tests.cluster.commands import CommandError
 from tests.e2e.install import chart, for_stack
 from tests.tools.documents import is_hook, key, load
 from tests.tools.helm import KUBERNETES, MAJORS, ROOT, Command, binary, environment, post_renderer
+from tests.values_files import SETS
 
 pytestmark = pytest.mark.e2e
 
-VALUES = sorted((ROOT / "values").glob("*.yaml"))
 OFF = {"enabled": False}
 CSI = {
     "driver": "ebs.csi.aws.com",
@@ -94,19 +94,6 @@ EVERYTHING: Object = {
 GRAFANA_SET = for_stack({"grafana": {"useStatefulSet": True, "persistence": {"enabled": True}}})
 
 
-def title(path: Path) -> str:
-    """Return what a values file is, as its first line says: Backend or Profile."""
-    return path.read_text().partition(":")[0].removeprefix("# ")
-
-
-def combinations() -> Iterator[tuple[Path, ...]]:
-    """Yield each file alone, and each profile over each backend."""
-    yield from ((path,) for path in VALUES)
-    backends = [path for path in VALUES if title(path) == "Backend"]
-    profiles = [path for path in VALUES if title(path) == "Profile"]
-    yield from itertools.product(backends, profiles)
-
-
 @pytest.fixture(scope="module")
 def space(cluster: Cluster, crds: None) -> Iterator[str]:
     """A namespace for objects that are never made."""
@@ -161,7 +148,7 @@ def unique(streams: list[list[Object]]) -> list[list[Object]]:
 
 def test_values_files(cluster: Cluster, space: str) -> None:
     """Each values file alone and each profile over each backend render what the API takes."""
-    wanted = [*itertools.product(MAJORS, combinations())]
+    wanted = [*itertools.product(MAJORS, SETS)]
     with ThreadPoolExecutor(2) as pool:
         streams = list(pool.map(lambda each: render(each[0], space, *each[1]), wanted))
     batches = unique(streams)
