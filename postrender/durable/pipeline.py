@@ -12,6 +12,7 @@ from durable.checks import (
     ownership,
     pods,
     registry,
+    remote,
     retention,
     volumes,
 )
@@ -30,6 +31,7 @@ from durable.steps.limit_retention import limit_retention
 from durable.steps.mount_grafana import mount_grafana
 from durable.steps.pin_nodes import pin_nodes
 from durable.steps.record_plan import plan_text, record_plan
+from durable.steps.send_remote import send_remote
 from durable.steps.set_fs_group import set_fs_group
 
 TYPE_CHECKING = False
@@ -50,6 +52,7 @@ STEPS = (
     fix_ownership,
     limit_retention,
     bind_volumes,
+    send_remote,
     apply_patches,
 )
 
@@ -64,6 +67,7 @@ CHECKS = (
     consumers,
     classes,
     ownership,
+    remote,
     helm,
 )
 

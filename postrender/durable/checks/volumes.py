@@ -11,9 +11,12 @@ from durable.checks.placement import (
     placed,
     provisions,
     seen,
+    store_claim,
+    values_of,
 )
 from durable.checks.reach import unreachable
 from durable.checks.registry import Fault, rule, shown
+from durable.consumers import INFLUXDB
 from durable.findings import REFUSE, WARN
 from durable.stack import CONSUMER_LABEL, VOLUME_LABEL, guarded
 
@@ -140,7 +143,7 @@ def _entry(volume: Placed) -> str:
     place = volume.object.labels.get(VOLUME_LABEL)
     if place is None:
         return f"spec.{volume.kind} in {volume.object}"
-    return f"persistence.{volume.consumer}.volumes[{place}].{volume.kind}"
+    return f"{values_of(volume.consumer)}.volumes[{place}].{volume.kind}"
 
 
 @rule(REFUSE, "Make the volume's capacity, class and access modes those of its claim.")
@@ -158,6 +161,10 @@ def fit(stack: Stack) -> Iterator[Fault]:
         for volume in placed(stack):
             if volume.consumer == consumer.name and volume.claim in names:
                 yield from _misfits(volume.object, claim)
+    stored = store_claim(stack)
+    for volume in placed(stack) if stored else ():
+        if stored and volume.consumer == INFLUXDB and volume.claim == stored.object.name:
+            yield from _misfits(volume.object, stored)
 
 
 def _misfits(volume: Object, claim: Claim) -> Iterator[Fault]:
@@ -167,7 +174,7 @@ def _misfits(volume: Object, claim: Claim) -> Iterator[Fault]:
         says = "is missing" if said is None else f"is {said}"
         fix = f"size: {claim.request} for that entry of persistence.<consumer>.volumes."
         if owner := volume.labels.get(CONSUMER_LABEL):
-            fix = fix.replace("<consumer>", str(owner))
+            fix = fix.replace("persistence.<consumer>", values_of(str(owner)))
         else:
             fix = f"spec: {{capacity: {{storage: {claim.request}}}}} in {volume}."
         asks = f"{says}, and the claim asks for {claim.request}"
