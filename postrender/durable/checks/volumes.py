@@ -298,7 +298,9 @@ def reserved(stack: Stack) -> Iterator[Fault]:
         elif (namespace, name) in owners:
             other = owners[namespace, name]
             says = f"is {namespace}/{name}, as in {other}: only one of them is used"
-            fix = f"persistence: {{{volume.consumer}: {{volumes: [...]}}}} with one entry per pod."
+            keys = f"{{{volume.consumer}: {{volumes: [...]}}}}"
+            keys = f"persistence: {keys}" if volume.consumer != INFLUXDB else keys[1:-1]
+            fix = f"{keys} with one entry per pod."
             yield Fault(target, "spec.claimRef", says, fix)
         else:
             owners[namespace, name] = target
