@@ -90,11 +90,24 @@ def _class(reclaim: str, *names: str) -> Settings:
 
 
 GRAFANA_SUB_PATH = "persistence.grafana.subPath"
+INFLUXDB: dict[str, tuple[Settings, str]] = {
+    "no-size": ({"enabled": True, "size": ""}, "influxdb.size needs a quantity"),
+    "zero-size": ({"size": "0Gi"}, 'influxdb.size "0Gi" needs to be more than nothing'),
+    "default-class": ({"volumes": [LOCAL]}, "influxdb.volumes needs a class of its own"),
+    "no-node": (
+        {"storageClassName": "c", "volumes": [{"local": "/d"}]},
+        "influxdb.volumes[0] needs a node, as a local volume",
+    ),
+    "shards": (
+        {"enabled": True, "retention": "6d", "shardDuration": "1w"},
+        'influxdb.shardDuration "1w" needs to be at most influxdb.retention "6d"',
+    ),
+}
 GUARDS: dict[str, Guard] = {
     "release-with-dot": Guard({}, 'release name "k.p.s" needs letters', release="k.p.s"),
     **{
         f"own-key-{key}": _misplaced(key, f"{key} at the top level")
-        for key in ("persistence", "gitops", "storageClasses")
+        for key in ("persistence", "gitops", "storageClasses", "influxdb")
     },
     **{path: _upstream(path, *right) for path, right in MISPLACED.items()},
     "class-twice": Guard(
@@ -156,6 +169,18 @@ GUARDS: dict[str, Guard] = {
     "volume-zero-size": _volume(
         LOCAL | {"size": "0Ti"}, '.size "0Ti" needs to be more than nothing'
     ),
+    **{
+        f"influxdb-{name}": Guard({f"influxdb.{k}": v for k, v in settings.items()}, says)
+        for name, (settings, says) in INFLUXDB.items()
+    },
+    "influxdb-dot": Guard(
+        {**ALONE, "influxdb.enabled": True}, "needs letters, digits and '-' only", release="k.p.s"
+    ),
+    "influxdb-argocd": Guard(
+        {"influxdb.enabled": True, "gitops.argocd": True},
+        "influxdb with gitops.argocd needs a Secret that is there, as each render of Argo CD would"
+        " draw new passwords: set influxdb.existingSecret",
+    ),
     "volume-twice": Guard(
         static(LOCAL, LOCAL | {"node": "n2"}, LOCAL | {"size": "9Gi"}),
         "persistence.prometheus.volumes[2] needs a directory of its own and repeats"
@@ -212,6 +237,13 @@ ALLOWED: dict[str, Guard] = {
     "root-sub-path": Guard({GRAFANA_SUB_PATH: ""}, ""),
     "deep-sub-path": Guard({GRAFANA_SUB_PATH: "..a/..b/.c"}, ""),
     "small-size": Guard({"persistence.grafana.size": "0.05Gi"}, ""),
+    "influxdb-for-ever": Guard({"influxdb.enabled": True, "influxdb.retention": "INF"}, ""),
+    "influxdb-one-shard": Guard(
+        {"influxdb.enabled": True, "influxdb.retention": "7d", "influxdb.shardDuration": "1w"}, ""
+    ),
+    "influxdb-argocd": Guard(
+        {"influxdb.enabled": True, "gitops.argocd": True, "influxdb.existingSecret": "s"}, ""
+    ),
     "grafana-persistence-twice": Guard({f"{STACK}.grafana.persistence.enabled": True}, ""),
 }
 

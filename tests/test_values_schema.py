@@ -114,6 +114,12 @@ MISSPELT: dict[str, Settings] = {
         "persistence.patches": [{"target": {"kind": "K"}, "targets": [], "patch": [REMOVE]}]
     },
     "argoCD": {"gitops.argoCD": True},
+    "sise": {"influxdb.sise": "1Gi"},
+    "queue": {"influxdb.remoteWrite.queue": {}},
+    "writeRelabelConfigs": {"influxdb.remoteRead.writeRelabelConfigs": []},
+    "ingress": {"influxdb.networkPolicy.ingress": []},
+    "labels": {"influxdb.serviceMonitor.labels": {}},
+    "password": {"influxdb.password": "x"},
     "bindingMode": {"storageClasses": [{"name": "c", "bindingMode": "Immediate"}]},
 }
 
@@ -184,6 +190,25 @@ WRONG: dict[str, tuple[Settings, str]] = {
         "/storageClasses/0/parameters/iops",
     ),
     "argocd": ({"gitops.argocd": "true"}, "/gitops/argocd"),
+    **{
+        f"retention {text}": ({"influxdb.retention": text}, "/influxdb/retention")
+        for text in ("180", "0d", "180D", "6mo", "1y", "1d12h", "inf", "", "999999h", 180)
+    },
+    **{
+        f"shards {text}": ({"influxdb.shardDuration": text}, "/influxdb/shardDuration")
+        for text in ("INF", "7", "0w", "")
+    },
+    **{
+        f"database {text}": ({"influxdb.database": text}, "/influxdb/database")
+        for text in ("", "a b", 'a"b', "1a", "a.b", "a&rp=b")
+    },
+    "influxdb image": ({"influxdb.image": "influxdb"}, "/influxdb/image"),
+    "influxdb secret": ({"influxdb.existingSecret": "My_Secret"}, "/influxdb/existingSecret"),
+    "influxdb class": ({"influxdb.storageClassName": "a b"}, "/influxdb/storageClassName"),
+    "two volumes of one pod": (
+        {"influxdb.volumes": [LOCAL, {**LOCAL, "node": "n2"}]},
+        "/influxdb/volumes",
+    ),
     "no plan": ({"persistence": None}, "missing property 'persistence'"),
     "no consumer": ({"persistence.grafana": None}, "missing property 'grafana'"),
 }

@@ -1,4 +1,4 @@
-"""Programs out of Debian packages that are unpacked, not installed: installed they start a service."""
+"""Programs out of Debian packages, unpacked and not installed: that would start a service."""
 
 from __future__ import annotations
 

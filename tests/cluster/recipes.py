@@ -61,7 +61,9 @@ def influxdb() -> Recipe:
         "influxd": debian.package("influxdb") / "usr" / "bin" / "influxd",
         "influx": debian.package("influxdb-client") / "usr" / "bin" / "influx",
     }
-    needed = {path: file for each in found.values() for path, file in debian.libraries(each).items()}
+    needed = {
+        path: file for each in found.values() for path, file in debian.libraries(each).items()
+    }
     folders = {str(parent) for path in needed for parent in PurePath(path).parents} - {"/"}
     files = (
         *(Entry(path) for path in sorted({*folders, "/var", "/var/lib"})),

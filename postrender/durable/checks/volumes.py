@@ -55,6 +55,19 @@ def enough(stack: Stack) -> Iterator[Fault]:
             entries = ["..."] * bool(consumer.plan.volumes) + [ENTRY] * min(len(missing), FEW)
             fix = f"persistence: {{{consumer.name}: {{volumes: [{', '.join(entries)}]}}}}."
             yield Fault(consumer.object, "", says, fix)
+    yield from _stored(stack)
+
+
+def _stored(stack: Stack) -> Iterator[Fault]:
+    """The same for the long-term store, whose claim is a document."""
+    claim = store_claim(stack)
+    found = class_of(stack, claim) if claim else None
+    if claim is None or found is None or provisions(found) or _discovered(stack, claim):
+        return
+    if _free(stack, claim) or any(v.claim == claim.object.name for v in placed(stack)):
+        return
+    says = f"has no volume: the class {claim.storage_class} makes none"
+    yield Fault(claim.object, "", says, f"{INFLUXDB}: {{volumes: [{ENTRY}]}}.")
 
 
 @rule(WARN, "Render the chart into the stream: it makes the PersistentVolumes of the plan.")
