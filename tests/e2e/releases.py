@@ -63,16 +63,16 @@ def scenario_d(cluster: Cluster) -> Release:
 
 def long_term(cluster: Cluster) -> Release:
     """values/influxdb.yaml over values/local.yaml: Prometheus with a long-term store, no more."""
+    name = "long-term"
     off = {"enabled": False}
     release = on_disks(
-        Release(cluster, NAME, "long-term", 4, {}),
+        Release(cluster, name, name, 4, {}),
         "local",
         profile("influxdb"),
         for_stack({"alertmanager": off, "grafana": off}),
         {"persistence": {"alertmanager": off, "grafana": off}},
     )
-    # Classes are the whole cluster's, and another release may have its own.
-    name = "long-term"
+    # Classes are the whole cluster's, and another release may have its own of that profile.
     volume = {"node": cluster.node_name, "local": str(release.folder("influxdb"))}
     small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
     store = {"size": "1Gi", "storageClassName": name, "volumes": [volume], "resources": small}

