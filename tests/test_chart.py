@@ -258,6 +258,11 @@ def test_notes(major: int, tmp_path: Path) -> None:
     assert "alertmanager 5Gi c nfs.example.com:/exports/prometheus, vol-1" in lines
     assert "grafana 10Gi (the cluster's default) provisioned by the class" in lines
     assert "thanosRuler - - (not in the stack)" in lines
+    assert "influxdb" not in told["notes"]
+    (told,) = rendered(major, {**settings, "influxdb.enabled": True}, chart=chart)["Told"]
+    stored = [re.sub(" +", " ", line) for line in told["notes"].splitlines()]
+    assert "influxdb 50Gi (the cluster's default) provisioned by the class" in stored
+    assert " kubectl get secret kps-influxdb -n elsewhere -o yaml" in stored
     assert " kubectl get pvc,pv -n elsewhere" in lines
     assert "--force or --force-replace" in told["notes"]
 
