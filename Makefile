@@ -23,7 +23,7 @@ render: setup ## print the finished manifests of VALUES="a.yaml b.yaml" (default
 	@$(py) -m tests.tools.render $(VALUES)
 
 test: setup ## run the tests; ARGS="-k name" is passed on to pytest
-	@$(py) -m pytest $(ARGS)
+	@$(py) -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
 lint: setup ## ruff, mypy, shellcheck, helm lint with each values file
 	@$(py) -m ruff check .
