@@ -121,7 +121,7 @@ def test_static_volumes_are_reserved(stream: str) -> None:
 
 @EACH_STREAM
 def test_only_the_export_is_a_volume_where_the_class_makes_them(stream: str) -> None:
-    """A class that provisions brings no volume; our provisioner brings the export that it mounts."""
+    """A class that provisions brings no volume, our provisioner the export that it mounts."""
     assert [] == of_kind(_done("nfs", stream), "PersistentVolume")
     (path,) = _reserved(_done("nfs-provisioner", stream)).values()
     assert path == SHARE
@@ -165,9 +165,10 @@ def test_local_prometheus_needs_no_accept(file: str, major: int, settings: Setti
     wanted = {"storageClassName": "disks", "volumes": disks}
     local = {f"persistence.prometheus.{key}": value for key, value in wanted.items()}
     answer = _checked(file, OURS, major, settings | local)
-    assert (0, set()) == (answer.code, {each["rule"] for each in yaml.safe_load(answer.text)} - {
-        "ownership/ignored"
-    })
+    assert (0, set()) == (
+        answer.code,
+        {each["rule"] for each in yaml.safe_load(answer.text)} - {"ownership/ignored"},
+    )
 
 
 PLAN = """\
