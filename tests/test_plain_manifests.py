@@ -140,6 +140,16 @@ def test_only_what_is_accepted_is_found(file: str, stream: str, major: int) -> N
     assert set(accepted["persistence"]["accept"]) == {each["rule"] for each in found}
 
 
+def test_fix_names_the_export() -> None:
+    """What warns of NFS without fsGroup says how the export is to squash, and how to accept it."""
+    found = yaml.safe_load(_checked("nfs-static", OURS, 4).text)
+    fixes = {each["object"]: each["fix"] for each in found if each["rule"] == "ownership/ignored"}
+    fix = "all_squash,anonuid=1000,anongid=2000 for the export, then persistence: {accept: ["
+    assert fixes["Prometheus monitoring/k8s"].startswith(fix)
+    assert fixes["Alertmanager monitoring/main"].startswith(fix)
+    assert 3 == len(fixes)
+
+
 @EACH_FILE
 @EACH_STREAM
 @EACH_MAJOR

@@ -17,8 +17,8 @@ IGNORED = ("hostPath", "nfs")
 
 @rule(
     WARN,
-    "Set persistence: {<consumer>: {fixOwnership: true}}, or chown the directory by hand; on NFS let "
-    "the export squash all to the server's user.",
+    "Set persistence: {<consumer>: {fixOwnership: true}}, or chown the directory by hand; on NFS "
+    "let the export squash all to the server's user.",
 )
 def ignored(stack: Stack) -> Iterator[Fault]:
     """On hostPath and NFS fsGroup does nothing, so the server may not write: permission denied.
