@@ -89,12 +89,19 @@ def _class(reclaim: str, *names: str) -> Settings:
     return {"storageClasses": [{"name": name, "reclaimPolicy": reclaim} for name in names]}
 
 
+def _nfs(says: str, **given: Any) -> Guard:
+    """Return a guard of the NFS provisioner, which is right but for what is given."""
+    wanted = {"enabled": True, **NFS, **given}
+    return Guard({f"{PROVISIONER}.{key}": value for key, value in wanted.items()}, says)
+
+
+PROVISIONER = "nfsProvisioner"
 GRAFANA_SUB_PATH = "persistence.grafana.subPath"
 GUARDS: dict[str, Guard] = {
     "release-with-dot": Guard({}, 'release name "k.p.s" needs letters', release="k.p.s"),
     **{
         f"own-key-{key}": _misplaced(key, f"{key} at the top level")
-        for key in ("persistence", "gitops", "storageClasses")
+        for key in ("persistence", "gitops", "nfsProvisioner", "storageClasses")
     },
     **{path: _upstream(path, *right) for path, right in MISPLACED.items()},
     "class-twice": Guard(
@@ -149,6 +156,24 @@ GUARDS: dict[str, Guard] = {
     **{f"local-{path}": _path("local", LOCAL | {"local": path}, path) for path in PATHS},
     "hostPath-path": _path("hostPath", HOST_PATH | {"hostPath": "/a/../b"}, "/a/../b"),
     "nfs-path": _path("nfs.path", {"nfs": NFS | {"path": "exports"}}, "exports"),
+    "nfs-no-server": _nfs('nfsProvisioner.server "" needs to name the server', server=""),
+    "nfs-null-server": _nfs('nfsProvisioner.server "" needs to name the server', server=None),
+    "nfs-null-path": _nfs('nfsProvisioner.path "" needs to be an absolute path', path=None),
+    **{
+        f"nfs-export-{path}": _nfs(
+            f'nfsProvisioner.path "{path}" needs to be an absolute path', path=path
+        )
+        for path in PATHS
+        if path != "/"
+    },
+    "nfs-latest": _nfs(
+        'nfsProvisioner.image "r.example.com/nfs:latest" needs a tag that stays',
+        image="r.example.com/nfs:latest",
+    ),
+    "nfs-class-twice": Guard(
+        _nfs("", storageClassName="a").settings | _class("Retain", "a"),
+        'nfsProvisioner.storageClassName "a" needs to be in no entry of storageClasses',
+    ),
     "off-is-judged": Guard(
         static({"local": "/d"}) | {"persistence.prometheus.enabled": False},
         "persistence.prometheus.volumes[0] needs a node",
@@ -212,6 +237,12 @@ ALLOWED: dict[str, Guard] = {
     "root-sub-path": Guard({GRAFANA_SUB_PATH: ""}, ""),
     "deep-sub-path": Guard({GRAFANA_SUB_PATH: "..a/..b/.c"}, ""),
     "small-size": Guard({"persistence.grafana.size": "0.05Gi"}, ""),
+    "nfs-off-is-empty": Guard({"nfsProvisioner.enabled": False}, ""),
+    "nfs-off-shares-a-name": Guard(
+        {"nfsProvisioner.storageClassName": "a", **_class("Retain", "a")}, ""
+    ),
+    "nfs-whole-export": _nfs("", path="/"),
+    "nfs-by-digest": _nfs("", image="r.example.com:5000/latest@sha256:0"),
     "grafana-persistence-twice": Guard({f"{STACK}.grafana.persistence.enabled": True}, ""),
 }
 

@@ -55,7 +55,13 @@ def _touched(documents: list[Document]) -> dict[Key, Document]:
         if each["kind"] in (*table.CUSTOM_RESOURCES, *ADDED)
         or _is_grafana(each)
         or _is_record(each)
+        or _is_ours(each)
     }
+
+
+def _is_ours(document: Document) -> bool:
+    labels = document["metadata"].get("labels") or {}
+    return labels.get("app.kubernetes.io/part-of") == "durable-prometheus-stack"
 
 
 def _is_grafana(document: Document) -> bool:

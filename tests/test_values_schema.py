@@ -230,7 +230,8 @@ EACH_LAYER = pytest.mark.parametrize(
 def test_values_files_are_there() -> None:
     """Each file says in its first line whether it is a backend or a profile."""
     assert {"Backend", "Profile"} == {title(path) for path in FILES}
-    assert {"csi", "hostpath", "local"} <= {path.stem for path in BACKENDS}
+    backends = {"csi", "hostpath", "local", "nfs", "nfs-provisioner", "nfs-static"}
+    assert backends <= {path.stem for path in BACKENDS}
     assert {"ha", "small"} <= {path.stem for path in PROFILES}
 
 

@@ -18,6 +18,7 @@ above it:
 ``lab``                              what kube-prometheus-stack needs to run here
 ``snapshot``                         what a cluster could leave behind, to prove that it does not
 
-`python -m tests.cluster up|down|status|build` is for a person. A Grafana image cannot be had: under
-Grafana's name runs a stand-in that does to the disk what Grafana does (`mod/grafana-standin`).
+`python -m tests.cluster up|down|status|build` is for a person. Two images cannot be had, and
+stand-ins run under their names: `mod/grafana-standin` does to the disk what Grafana does, and
+`mod/nfs-provisioner-standin` asks the API for what the NFS provisioner asks for.
 """

@@ -109,6 +109,16 @@ def grafana_standin() -> Recipe:
     )
 
 
+def nfs_provisioner_standin() -> Recipe:
+    """NOT the provisioner: it asks the API for the same (mod/nfs-provisioner-standin).
+
+    The image that it stands for runs as root, where nothing else is said.
+    """
+    path = "/app/main"
+    files = (Entry("/app"), Entry(path, program("nfs-provisioner-standin")))
+    return Recipe("nfs-provisioner-standin", (*BASE, *files), (path,))
+
+
 RECIPES: Mapping[str, Callable[[], Recipe]] = MappingProxyType(
     {
         "pause": pause,
@@ -120,5 +130,6 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = MappingProxyType(
         "admission-webhook": functools.partial(single, "admission-webhook"),
         "local-path-provisioner": local_path_provisioner,
         "grafana-standin": grafana_standin,
+        "nfs-provisioner-standin": nfs_provisioner_standin,
     }
 )

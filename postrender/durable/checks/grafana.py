@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from durable.checks.placement import claim_template, paste, placed, seen
+from durable.checks.placement import claim_template, class_of, network, paste, placed, seen
 from durable.checks.registry import Fault, rule
 from durable.consumers import GRAFANA, GRAFANA_MOUNT
 from durable.findings import REFUSE, WARN
@@ -176,7 +176,7 @@ def chown(stack: Stack) -> Iterator[Fault]:
     directories.
     """
     for consumer in _grafanas(stack):
-        squashed = any(v.consumer == GRAFANA and v.network for v in placed(stack))
+        squashed = _on_network(stack, consumer)
         for index, container in enumerate(consumer.object.items(*consumer.pod, "initContainers")):
             path = (*consumer.pod, "initContainers", str(index))
             mounts = consumer.object.items(*path, "volumeMounts")
@@ -193,6 +193,14 @@ def chown(stack: Stack) -> Iterator[Fault]:
                     consumer.object, block, plain=f"No init container {CHOWN} in {consumer}."
                 )
                 yield Fault(consumer.object, ".".join(path), says, fix)
+
+
+def _on_network(stack: Stack, consumer: Consumer) -> bool:
+    """Whether a file server has the data, by a volume of the stream or by the claim's class."""
+    claim = claim_template(stack, consumer)
+    found = class_of(stack, claim) if claim else None
+    served = found is not None and network(found.string("provisioner"))
+    return served or any(v.consumer == GRAFANA and v.network for v in placed(stack))
 
 
 def _of_data(mount: dict[str, Any]) -> bool:
