@@ -14,6 +14,7 @@ import pytest
 import ruamel.yaml
 import yaml
 
+from tests.local_provisioner import VALUES as LOCAL_PROVISIONER
 from tests.rendering import ALONE, EACH_MAJOR, Settings, at, refused, render, rendered, static
 from tests.tools import stage as staging
 from tests.tools.stage import CHART, STAND_IN, StageError, stage
@@ -84,8 +85,11 @@ PLAN = (
     Value("persistence.patches", [], PATCH, []),
     Value("gitops.argocd", default=False, given=True, null=False),
 )
-ELSEWHERE = ("storageClasses", "kube-prometheus-stack.enabled")
-"""Values that the plan does not hold: tests of classes and of the stack alone are their rows."""
+ELSEWHERE = (
+    *("storageClasses", "kube-prometheus-stack.enabled"),
+    *(f"localProvisioner.{path}" for path in LOCAL_PROVISIONER),
+)
+"""Values that the plan does not hold: tests of what they make are their rows."""
 
 
 def _plan(major: int, settings: Settings | None = None, **where: str) -> Any:
@@ -142,7 +146,9 @@ def test_size_of_a_consumer_that_is_off(major: int, size: str | None) -> None:
 
 
 @EACH_MAJOR
-@pytest.mark.parametrize("whole", ["gitops", "storageClasses", "kube-prometheus-stack"])
+@pytest.mark.parametrize(
+    "whole", ["gitops", "storageClasses", "kube-prometheus-stack", "localProvisioner"]
+)
 def test_null_for_a_whole_block(major: int, whole: str) -> None:
     """A block that may be empty can be null, and the plan is still complete."""
     assert len(rendered(major, {whole: None})["PersistencePlan"]) == 1
@@ -249,6 +255,10 @@ def test_notes(major: int, tmp_path: Path) -> None:
             {"csi": {"driver": "d", "volumeHandle": "vol-1"}},
             consumer="alertmanager",
         ),
+        "localProvisioner.enabled": True,
+        "localProvisioner.classes": [{"name": "disks", "hostDir": "/data/local"}],
+        "persistence.thanosRuler.enabled": True,
+        "persistence.thanosRuler.storageClassName": "disks",
         "kube-prometheus-stack.namespaceOverride": "elsewhere",
     }
     (told,) = rendered(major, settings, chart=chart)["Told"]
@@ -256,7 +266,7 @@ def test_notes(major: int, tmp_path: Path) -> None:
     assert "prometheus 50Gi c n1:/mnt/disks/vol1, n2:/d" in lines
     assert "alertmanager 5Gi c nfs.example.com:/exports/prometheus, vol-1" in lines
     assert "grafana 10Gi (the cluster's default) provisioned by the class" in lines
-    assert "thanosRuler - - (not in the stack)" in lines
+    assert "thanosRuler 10Gi disks discovered in /data/local of each node" in lines
     assert " kubectl get pvc,pv -n elsewhere" in lines
     assert "--force or --force-replace" in told["notes"]
 
