@@ -98,7 +98,7 @@ def _plan(major: int, settings: Settings | None = None, **where: str) -> Any:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[str]:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not value:
         yield path
         return
     for key, below in value.items():

@@ -21,6 +21,7 @@ REPOSITORIES: Mapping[str, str] = MappingProxyType(
         "quay.io/prometheus-operator/prometheus-operator": "prometheus-operator",
         "quay.io/prometheus/alertmanager": "alertmanager",
         "quay.io/prometheus/prometheus": "prometheus",
+        "registry.k8s.io/sig-storage/local-volume-provisioner": "local-provisioner",
     }
 )
 NAMED = re.compile(r"""(?:\bimage: |--prometheus-config-reloader=)["']?([^\s"']+)""")
