@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"log"
 	"net/http"
 	"os"
@@ -42,6 +43,7 @@ type class struct {
 	HostDir     string `yaml:"hostDir"`
 	MountDir    string `yaml:"mountDir"`
 	VolumeMode  string `yaml:"volumeMode"`
+	FsType      string `yaml:"fsType"`
 	NamePattern string `yaml:"namePattern"`
 }
 
@@ -167,22 +169,38 @@ func (p *provisioner) offer(entry string, of object, where class, known []object
 	if err != nil {
 		return err
 	}
-	opened.Close()
+	defer opened.Close()
 	name := volumeName(entry, p.node.Metadata.Name, of.Metadata.Name)
 	if slices.ContainsFunc(known, func(o object) bool { return o.Metadata.Name == name }) {
 		return nil
 	}
-	mounted, err := mountPoint(path)
-	if err != nil || !mounted {
-		return errors.Join(fmt.Errorf("path %q is not a valid mount point", path), err)
-	}
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(path, &disk); err != nil {
+	size, err := capacity(opened, where)
+	if err != nil {
 		return err
 	}
-	size := pretty(int64(disk.Blocks) * disk.Bsize)
 	log.Printf("%s is %s, %d bytes", path, name, size)
-	return p.api.create("persistentvolumes", p.volume(name, entry, of, where, size))
+	return p.api.create("persistentvolumes", p.volume(name, entry, of, where, pretty(size)))
+}
+
+// capacity measures a mount point or a device.
+func capacity(entry *os.File, where class) (int64, error) {
+	is, err := entry.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if is.Mode()&os.ModeDevice != 0 {
+		return entry.Seek(0, io.SeekEnd)
+	}
+	if where.VolumeMode == "Block" {
+		return 0, fmt.Errorf("path %q of filesystem mode cannot be used to create block volume", entry.Name())
+	}
+	mounted, err := mountPoint(entry.Name())
+	if err != nil || !mounted {
+		return 0, errors.Join(fmt.Errorf("path %q is not a valid mount point", entry.Name()), err)
+	}
+	var disk syscall.Statfs_t
+	err = syscall.Statfs(entry.Name(), &disk)
+	return int64(disk.Blocks) * disk.Bsize, err
 }
 
 func (p *provisioner) volume(name, entry string, of object, where class, size int64) any {
@@ -194,6 +212,10 @@ func (p *provisioner) volume(name, entry string, of object, where class, size in
 	}
 	host := map[string]any{"key": hostname, "operator": "In", "values": []string{p.node.Metadata.Labels[hostname]}}
 	term := map[string]any{"matchExpressions": []any{host}}
+	local := map[string]string{"path": filepath.Join(where.HostDir, entry)}
+	if where.FsType != "" {
+		local["fsType"] = where.FsType
+	}
 	return map[string]any{
 		"apiVersion": "v1",
 		"kind":       "PersistentVolume",
@@ -201,7 +223,7 @@ func (p *provisioner) volume(name, entry string, of object, where class, size in
 		"spec": map[string]any{
 			"accessModes":                   []string{"ReadWriteOnce"},
 			"capacity":                      map[string]string{"storage": fmt.Sprint(size)},
-			"local":                         map[string]string{"path": filepath.Join(where.HostDir, entry)},
+			"local":                         local,
 			"mountOptions":                  of.MountOptions,
 			"nodeAffinity":                  map[string]any{"required": map[string]any{"nodeSelectorTerms": []any{term}}},
 			"persistentVolumeReclaimPolicy": of.ReclaimPolicy,
