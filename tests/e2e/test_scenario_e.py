@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.e2e.install import for_stack
 from tests.e2e.matrix import Matrix, check, survive
 from tests.e2e.samples import Prometheus
 from tests.e2e.stack import Stack, installed
+from tests.tools.helm import ROOT
 
 pytestmark = pytest.mark.e2e
 
@@ -125,6 +127,24 @@ def test_rights(scenario_e: Stack, disks: Discovery) -> None:
     """The API server lets the account do what its program calls, and nothing of the rest."""
     assert scenario_e
     assert MAY == discovery.allowed(disks, sorted(MAY | MAY_NOT))
+
+
+OLD_ROLES = ("system:persistent-volume-provisioner", "system:node")
+TABLE = re.compile(r"^\| resource \| old way \| ours \|$(.*?)^$", re.MULTILINE | re.DOTALL)
+ROW = re.compile(r"^\| ([a-z/]+) \| ([a-z ]+) \| ([a-z ]+) \|$", re.MULTILINE)
+
+
+def test_readme_compares_rights(scenario_e: Stack) -> None:
+    """The README's table has what the two roles of the old way give here, and what ours has."""
+    roles = [scenario_e.cluster.get("clusterrole", name) for name in OLD_ROLES]
+    rules = [rule for role in roles if role for rule in role["rules"]]
+    (table,) = TABLE.findall((ROOT / "README.md").read_text("utf-8"))
+    rows = ROW.findall(table)
+    assert {resource for _, _, resource in MAY} < {resource for resource, _, _ in rows}
+    for resource, old, ours in rows:
+        had = {verb for rule in rules if resource in rule["resources"] for verb in rule["verbs"]}
+        has = {verb for verb, _, of in MAY if of == resource}
+        assert (had, has) == (set(old.split()), set(ours.split()) - {"none"}), resource
 
 
 def test_replicas_3_2_3(scenario_e: Stack, matrix: Matrix) -> None:
