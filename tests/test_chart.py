@@ -14,6 +14,7 @@ import pytest
 import ruamel.yaml
 import yaml
 
+from tests.local_provisioner import VALUES as LOCAL_PROVISIONER
 from tests.rendering import ALONE, EACH_MAJOR, Settings, at, refused, render, rendered, static
 from tests.tools import stage as staging
 from tests.tools.stage import CHART, STAND_IN, StageError, stage
@@ -84,8 +85,11 @@ PLAN = (
     Value("persistence.patches", [], PATCH, []),
     Value("gitops.argocd", default=False, given=True, null=False),
 )
-ELSEWHERE = ("storageClasses", "kube-prometheus-stack.enabled")
-"""Values that the plan does not hold: tests of classes and of the stack alone are their rows."""
+ELSEWHERE = (
+    *("storageClasses", "kube-prometheus-stack.enabled"),
+    *(f"localProvisioner.{path}" for path in LOCAL_PROVISIONER),
+)
+"""Values that the plan does not hold: tests of what they make are their rows."""
 COMPONENTS = ("nfsProvisioner",)
 """Blocks of components that the chart brings, each with rows in a file of tests of its own."""
 
@@ -96,7 +100,7 @@ def _plan(major: int, settings: Settings | None = None, **where: str) -> Any:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[str]:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not value:
         yield path
         return
     for key, below in value.items():
@@ -146,7 +150,7 @@ def test_size_of_a_consumer_that_is_off(major: int, size: str | None) -> None:
 
 @EACH_MAJOR
 @pytest.mark.parametrize(
-    "whole", ["gitops", "storageClasses", "kube-prometheus-stack", *COMPONENTS]
+    "whole", ["gitops", "storageClasses", "kube-prometheus-stack", "localProvisioner", *COMPONENTS]
 )
 def test_null_for_a_whole_block(major: int, whole: str) -> None:
     """A block that may be empty can be null, and the plan is still complete."""
@@ -254,6 +258,10 @@ def test_notes(major: int, tmp_path: Path) -> None:
             {"csi": {"driver": "d", "volumeHandle": "vol-1"}},
             consumer="alertmanager",
         ),
+        "localProvisioner.enabled": True,
+        "localProvisioner.classes": [{"name": "disks", "hostDir": "/data/local"}],
+        "persistence.thanosRuler.enabled": True,
+        "persistence.thanosRuler.storageClassName": "disks",
         "kube-prometheus-stack.namespaceOverride": "elsewhere",
     }
     (told,) = rendered(major, settings, chart=chart)["Told"]
@@ -261,7 +269,7 @@ def test_notes(major: int, tmp_path: Path) -> None:
     assert "prometheus 50Gi c n1:/mnt/disks/vol1, n2:/d" in lines
     assert "alertmanager 5Gi c nfs.example.com:/exports/prometheus, vol-1" in lines
     assert "grafana 10Gi (the cluster's default) provisioned by the class" in lines
-    assert "thanosRuler - - (not in the stack)" in lines
+    assert "thanosRuler 10Gi disks discovered in /data/local of each node" in lines
     assert " kubectl get pvc,pv -n elsewhere" in lines
     assert "--force or --force-replace" in told["notes"]
 

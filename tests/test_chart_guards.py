@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -26,6 +26,10 @@ class Guard:
     settings: Settings
     says: str
     release: str = "kps"
+
+    def beside(self, settings: Settings) -> Guard:
+        """Return the guard with more settings."""
+        return replace(self, settings=self.settings | settings)
 
 
 def _misplaced(path: str, *right: str) -> Guard:
@@ -96,17 +100,111 @@ def _nfs(says: str, **given: Any) -> Guard:
 
 
 PROVISIONER = "nfsProvisioner"
+LOCAL_CLASSES = "localProvisioner.classes"
+DISKS = {"name": "disks", "hostDir": "/data/local"}
+DEVICES = {"name": "raw", "hostDir": "/data/raw", "volumeMode": "Block"}
+FORMATTED = {"name": "formatted", "hostDir": "/data/devices", "fsType": "ext4"}
+HOST_DIRS = ("data/local", "/data/../local", "/data//local", "/data/local/", "/", "")
+SYSTEM = ("/var", "/etc", "/dev", "/proc/1", "/sys", "/var/lib/kubelet/pods", "/run/secrets/x")
+
+
+def _found(*classes: Any, index: int = 0, says: str = "") -> Guard:
+    return Guard({LOCAL_CLASSES: list(classes)}, f"{LOCAL_CLASSES}[{index}]{says}")
+
+
+def _on(entry: Any, **consumer: Any) -> Settings:
+    """Return the settings that put Prometheus on a discovered class."""
+    wanted = {"storageClassName": entry["name"], **consumer}
+    block = {f"persistence.prometheus.{key}": value for key, value in wanted.items()}
+    return {LOCAL_CLASSES: [entry], **block}
+
+
 GRAFANA_SUB_PATH = "persistence.grafana.subPath"
 GUARDS: dict[str, Guard] = {
     "release-with-dot": Guard({}, 'release name "k.p.s" needs letters', release="k.p.s"),
     **{
         f"own-key-{key}": _misplaced(key, f"{key} at the top level")
-        for key in ("persistence", "gitops", "nfsProvisioner", "storageClasses")
+        for key in ("persistence", "gitops", "localProvisioner", "nfsProvisioner", "storageClasses")
     },
     **{path: _upstream(path, *right) for path, right in MISPLACED.items()},
     "class-twice": Guard(
         _class("Retain", "a", "b", "a"), 'storageClasses[2].name "a" needs to be different'
     ),
+    "provisioner-without-classes": Guard(
+        {"localProvisioner.enabled": True}, "localProvisioner.enabled needs classes"
+    ),
+    "discovered-twice": _found(DISKS, DEVICES, DISKS, index=2, says='.name "disks" needs to be'),
+    "discovered-and-made": Guard(
+        {LOCAL_CLASSES: [DISKS]} | _class("Retain", "disks"),
+        f'{LOCAL_CLASSES}[0].name "disks" needs to be different from the other classes',
+    ),
+    **{
+        f"host-dir-{path}": _found(
+            DISKS | {"hostDir": path}, says=f'.hostDir "{path}" needs an absolute path below /'
+        )
+        for path in HOST_DIRS
+    },
+    **{
+        f"host-dir-{path}": _found(
+            DISKS | {"hostDir": path}, says=f'.hostDir "{path}" needs a directory that holds'
+        )
+        for path in SYSTEM
+    },
+    "host-dir-dev": _found(
+        DISKS | {"hostDir": "/dev/mapper"}, says='.hostDir "/dev/mapper" needs a class for raw'
+    ),
+    **{
+        f"host-dir-{title}": _found(
+            DISKS,
+            DEVICES | {"hostDir": path},
+            index=1,
+            says=f'.hostDir "{path}" needs a place of its own, and the class "disks" has /data/l',
+        )
+        for title, path in {
+            "same": "/data/local",
+            "inside": "/data/local/a/b",
+            "around": "/data",
+        }.items()
+    },
+    "block-with-file-system": _found(
+        DEVICES | {"fsType": "ext4"}, says=".fsType needs volumeMode: Filesystem"
+    ),
+    "block-with-mount-options": _found(
+        DEVICES | {"mountOptions": ["noatime"]}, says=".mountOptions needs volumeMode: Filesystem"
+    ),
+    **{
+        f"cleaner-{entry['name']}": _found(
+            entry | {"blockCleanerCommand": ["/scripts/shred.sh"]},
+            says=".blockCleanerCommand needs raw devices and reclaimPolicy: Delete",
+        )
+        for entry in (DISKS | {"reclaimPolicy": "Delete"}, DEVICES, FORMATTED)
+    },
+    **{
+        f"consumer-on-devices-{consumer}": Guard(
+            {
+                LOCAL_CLASSES: [DEVICES],
+                f"persistence.{consumer}.enabled": True,
+                f"persistence.{consumer}.storageClassName": "raw",
+            },
+            f'persistence.{consumer}.storageClassName "raw" needs a class of file systems, as a raw'
+            " device is never mounted",
+        )
+        for consumer in ("prometheus", "alertmanager", "thanosRuler", "grafana")
+    },
+    "discovered-modes": Guard(
+        _on(DISKS, accessModes=["ReadWriteOncePod"]),
+        "persistence.prometheus.accessModes needs to be what discovered volumes have",
+    ),
+    "discovered-deletes": Guard(
+        _on(DISKS | {"reclaimPolicy": "Delete"}, volumes=[LOCAL]),
+        "persistence.prometheus.volumes needs a class that retains",
+    ),
+    **{
+        f"static-below-{kind}": _volume(
+            {"node": "n1", kind: path}, f'.{kind} "{path}" needs a place outside /data/local'
+        ).beside({LOCAL_CLASSES: [DISKS]})
+        for kind, path in {"local": "/data/local", "hostPath": "/data/local/disk1/a"}.items()
+    },
     **{
         f"no-size-{name}": Guard(
             {f"persistence.{name}.enabled": True, f"persistence.{name}.size": size},
@@ -243,6 +341,27 @@ ALLOWED: dict[str, Guard] = {
     ),
     "nfs-whole-export": _nfs("", path="/"),
     "nfs-by-digest": _nfs("", image="r.example.com:5000/latest@sha256:0"),
+    "disks-side-by-side": Guard(
+        {LOCAL_CLASSES: [DISKS, DISKS | {"name": "more", "hostDir": "/data/local-2"}]}, ""
+    ),
+    "links-of-lvm": Guard(
+        {LOCAL_CLASSES: [DEVICES | {"hostDir": "/dev/mapper", "namePattern": "vg-*"}]}, ""
+    ),
+    "devices-that-are-formatted": Guard(_on(FORMATTED), ""),
+    "devices-for-others": Guard({LOCAL_CLASSES: [DEVICES]}, ""),
+    "cleaner": Guard(
+        {
+            LOCAL_CLASSES: [
+                each
+                | {"reclaimPolicy": "Delete", "blockCleanerCommand": ["/scripts/shred.sh", "2"]}
+                for each in (DEVICES, FORMATTED)
+            ]
+        },
+        "",
+    ),
+    "static-beside-disks": Guard(
+        static({"node": "n1", "local": "/data/local-2/a"}) | {LOCAL_CLASSES: [DISKS]}, ""
+    ),
     "grafana-persistence-twice": Guard({f"{STACK}.grafana.persistence.enabled": True}, ""),
 }
 

@@ -21,6 +21,7 @@ from tests.tools.helm import MAJORS, RELEASE
 from tests.values_files import FILES, SETS, accepted, persistence
 
 ROOT = Path(__file__).resolve().parents[1]
+META = yaml.safe_load((ROOT / "chart" / "Chart.yaml").read_text())
 GOLDEN = ROOT / "tests" / "golden"
 RULE = re.compile(r"^  rule ([a-z]+/[a-z-]+)", re.MULTILINE)
 LINES = 3  # of a finding
@@ -55,13 +56,8 @@ def _touched(documents: list[Document]) -> dict[Key, Document]:
         if each["kind"] in (*table.CUSTOM_RESOURCES, *ADDED)
         or _is_grafana(each)
         or _is_record(each)
-        or _is_ours(each)
+        or _is_component(each)
     }
-
-
-def _is_ours(document: Document) -> bool:
-    labels = document["metadata"].get("labels") or {}
-    return labels.get("app.kubernetes.io/part-of") == "durable-prometheus-stack"
 
 
 def _is_grafana(document: Document) -> bool:
@@ -72,6 +68,12 @@ def _is_grafana(document: Document) -> bool:
 def _is_record(document: Document) -> bool:
     labels = document["metadata"].get("labels") or {}
     return document["kind"] == "ConfigMap" and "durable-prometheus-stack/record" in labels
+
+
+def _is_component(document: Document) -> bool:
+    """Say whether an object is of a component of our own chart, such as a provisioner."""
+    labels = document["metadata"].get("labels") or {}
+    return bool(labels.get("app.kubernetes.io/part-of") == META["name"])
 
 
 def _brings_volumes(path: Path) -> bool:

@@ -79,6 +79,7 @@ def test_every_definition_is_used() -> None:
 LOCAL = {"node": "n1", "local": "/d"}
 NFS = {"server": "s", "path": "/p"}
 CSI = {"driver": "d", "volumeHandle": "h"}
+DISKS = {"name": "disks", "hostDir": "/data/local"}
 
 
 def _patch(target: Any, operation: Any) -> Settings:
@@ -90,7 +91,7 @@ MISSPELT: dict[str, Settings] = {
     "persistance": {"persistance.prometheus.size": "1Gi"},
     "storageclasses": {"storageclasses": []},
     "kube-prometheus-stak": {"kube-prometheus-stak.enabled": True},
-    "localProvisioner": {"localProvisioner.enabled": True},
+    "localprovisioner": {"localprovisioner.enabled": True},
     "Prometheus": {"persistence.Prometheus.size": "1Gi"},
     "thanosruler": {"persistence.thanosruler.size": "1Gi"},
     "acept": {"persistence.acept": []},
@@ -114,6 +115,15 @@ MISSPELT: dict[str, Settings] = {
         "persistence.patches": [{"target": {"kind": "K"}, "targets": [], "patch": [REMOVE]}]
     },
     "argoCD": {"gitops.argoCD": True},
+    "className": {"localProvisioner.className": "c"},
+    "nodeselector": {"localProvisioner.nodeselector": {}},
+    # Its terms are alternatives to the disk's node: they widen where the volume may be used.
+    "selector": {"localProvisioner.classes": [{**DISKS, "selector": []}]},
+    "mountDir": {"localProvisioner.classes": [{**DISKS, "mountDir": "/d"}]},
+    "operators": {"localProvisioner.tolerations": [{"operators": "Exists"}]},
+    "claims": {"localProvisioner.resources.claims": []},
+    "interval": {"localProvisioner.podMonitor.interval": "30s"},
+    "egress": {"localProvisioner.networkPolicy.egress": []},
     "bindingMode": {"storageClasses": [{"name": "c", "bindingMode": "Immediate"}]},
 }
 
@@ -183,6 +193,46 @@ WRONG: dict[str, tuple[Settings, str]] = {
         {"storageClasses": [{"name": "c", "parameters": {"iops": 3000}}]},
         "/storageClasses/0/parameters/iops",
     ),
+    **{
+        f"discovered {key}": (
+            {"localProvisioner.classes": [{**DISKS, key: value}]},
+            f"/localProvisioner/classes/0/{key}",
+        )
+        for key, value in {
+            "name": "My_Class",
+            "volumeMode": "Raw",
+            "fsType": "ext4 ",
+            "reclaimPolicy": "Recycle",
+            "namePattern": "",
+            "mountOptions": "noatime",
+            "blockCleanerCommand": [],
+        }.items()
+    },
+    "discovered path in a pattern": (
+        {"localProvisioner.classes": [{**DISKS, "namePattern": "a/*"}]},
+        "/localProvisioner/classes/0/namePattern",
+    ),
+    "discovered without directory": (
+        {"localProvisioner.classes": [{"name": "disks"}]},
+        "missing property 'hostDir'",
+    ),
+    "provisioner image": (
+        {"localProvisioner.image": "example.com/local-volume-provisioner"},
+        "/localProvisioner/image",
+    ),
+    "provisioner switch": ({"localProvisioner.enabled": "yes"}, "/localProvisioner/enabled"),
+    "node label": (
+        {"localProvisioner.nodeSelector": {"a": True}},
+        "/localProvisioner/nodeSelector/a",
+    ),
+    "toleration": (
+        {"localProvisioner.tolerations": [{"effect": "Never"}]},
+        "/localProvisioner/tolerations/0/effect",
+    ),
+    "memory": (
+        {"localProvisioner.resources.limits.memory": "256 MB"},
+        "/localProvisioner/resources/limits/memory",
+    ),
     "argocd": ({"gitops.argocd": "true"}, "/gitops/argocd"),
     "no plan": ({"persistence": None}, "missing property 'persistence'"),
     "no consumer": ({"persistence.grafana": None}, "missing property 'grafana'"),
@@ -231,6 +281,7 @@ def test_values_files_are_there() -> None:
     """Each file says in its first line whether it is a backend or a profile."""
     assert {"Backend", "Profile"} == {title(path) for path in FILES}
     backends = {"csi", "hostpath", "local", "nfs", "nfs-provisioner", "nfs-static"}
+    backends |= {"local-provisioner", "local-provisioner-block"}
     assert backends <= {path.stem for path in BACKENDS}
     assert {"ha", "small"} <= {path.stem for path in PROFILES}
 

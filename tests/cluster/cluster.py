@@ -242,11 +242,14 @@ class Cluster:
             self.machine.load_images(mapping)
 
     def disk(self, name: str, size: str = "") -> Path:
-        """Make a fresh folder on the node; with a size (`64M`) an ext4 file system of its own."""
+        """Make a fresh folder on the node; with a size (`64M`) an ext4 file system of its own.
+
+        The name may be a path below a folder that was made so before.
+        """
         layout = self._own("make a disk").layout
         folder = layout.disks / name
         if size:
-            mounts.make_disk(layout.disk_images / name, folder, size)
+            mounts.make_disk(layout.disk_images / name.replace("/", "-"), folder, size)
         else:
             folder.mkdir()
         return folder

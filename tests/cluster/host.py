@@ -28,6 +28,7 @@ PACKAGES = {
     "iptables": "iptables",
     "ip": "iproute2",
     "mkfs.ext4": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
     "openssl": "openssl",
     "sysctl": "procps",
     "unshare": "util-linux",

@@ -126,6 +126,7 @@ TABLE = (
     Module("local-path-provisioner", ("local-path-provisioner",)),
     Module("grafana-standin", ("grafana-standin",), packages=(".",)),
     Module("nfs-provisioner-standin", ("nfs-provisioner-standin",), packages=(".",)),
+    Module("local-provisioner-standin", ("local-provisioner-standin",), packages=(".",)),
 )
 OWNERS = {program: module for module in TABLE for program in module.programs}
 

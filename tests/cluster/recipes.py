@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from tests.cluster.commands import run
@@ -24,6 +26,7 @@ BASE = (
     Entry("/bin"),
 )
 NOBODY = 65534
+PROVISIONER = "DURABLE_LOCAL_PROVISIONER"
 GRAFANA = 472
 
 
@@ -95,6 +98,19 @@ def local_path_provisioner() -> Recipe:
     return Recipe("local-path-provisioner", (*BASE, *files), (path,))
 
 
+def local_provisioner() -> Recipe:
+    """The local static provisioner of $DURABLE_LOCAL_PROVISIONER, a program taken from its image.
+
+    Without it NOT that one: our program that makes the same volumes out of mount points
+    (mod/local-provisioner-standin). Both run as root where the pod says nothing else.
+    """
+    given = os.environ.get(PROVISIONER)
+    made = Path(given) if given else program("local-provisioner-standin")
+    name = "local-provisioner" if given else "local-provisioner-standin"
+    files = (Entry("/local-provisioner", made),)
+    return Recipe(name, (*BASE, *files), ("/local-provisioner",))
+
+
 def grafana_standin() -> Recipe:
     """NOT Grafana: our program that does to the disk what Grafana does (mod/grafana-standin)."""
     files = (
@@ -129,6 +145,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = MappingProxyType(
         "prometheus-config-reloader": functools.partial(single, "prometheus-config-reloader"),
         "admission-webhook": functools.partial(single, "admission-webhook"),
         "local-path-provisioner": local_path_provisioner,
+        "local-provisioner": local_provisioner,
         "grafana-standin": grafana_standin,
         "nfs-provisioner-standin": nfs_provisioner_standin,
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from durable.consumers import CONSUMERS
+from durable.document import Document
+from durable.errors import DocumentError
 from durable.pattern import pattern
 from durable.quantity import parse_quantity
 from durable.record import record
@@ -187,6 +189,23 @@ def seen(stack: Stack, kinds: tuple[str, ...], *needles: bytes) -> Iterator[Obje
             for item in objects_of(chunk):
                 if item.kind in kinds and (stack.hooks or not item.hook):
                     yield item
+
+
+def discovered(stack: Stack) -> dict[str, tuple[Object, dict[str, Any]]]:
+    """The classes that a local static provisioner of the stream fills: its ConfigMap, the settings.
+
+    storageClassMap is YAML in a text (pkg/common/common.go of sig-storage-local-static-provisioner
+    2.9.0). One that nobody can read fills no class.
+    """
+    found: dict[str, tuple[Object, dict[str, Any]]] = {}
+    for item in seen(stack, ("ConfigMap",), b"storageClassMap"):
+        try:
+            told = Document(item.string("data", "storageClassMap")).value
+        except DocumentError:
+            continue
+        for name, settings in told.items() if isinstance(told, dict) else ():
+            found[str(name)] = (item, settings if isinstance(settings, dict) else {})
+    return found
 
 
 # Where kube-prometheus-stack's values have what ends in the object.

@@ -7,10 +7,10 @@ from durable.checks.placement import (
     claim_template,
     class_of,
     directory,
+    discovered,
     network,
     placed,
     provisions,
-    seen,
 )
 from durable.checks.reach import unreachable
 from durable.checks.registry import Fault, rule, shown
@@ -47,7 +47,7 @@ def enough(stack: Stack) -> Iterator[Fault]:
             continue
         covered = _covered(stack, consumer)
         missing = [name for name in dict.fromkeys(consumer.claims()) if name not in covered]
-        if len(missing) > _free(stack, claim) and not _discovered(stack, claim):
+        if len(missing) > _free(stack, claim) and claim.storage_class not in discovered(stack):
             says = f"has no volume for {_few(missing)}: the class {claim.storage_class} makes none"
             entries = ["..."] * bool(consumer.plan.volumes) + [ENTRY] * min(len(missing), FEW)
             fix = f"persistence: {{{consumer.name}: {{volumes: [{', '.join(entries)}]}}}}."
@@ -98,13 +98,6 @@ def _unreserved(volume: Object) -> bool:
 
 def _class(volume: Object) -> str:
     return volume.string("spec", "storageClassName")
-
-
-def _discovered(stack: Stack, claim: Claim) -> bool:
-    """Whether a local static provisioner of the stream makes volumes of the claim's class."""
-    maps = seen(stack, ("ConfigMap",), b"storageClassMap")
-    lines = (line for m in maps for line in m.string("data", "storageClassMap").splitlines())
-    return any(line.partition(":")[0].strip(" \"'") == claim.storage_class for line in lines)
 
 
 def _by_name(stack: Stack) -> list[Placed]:
@@ -260,7 +253,8 @@ def retained(stack: Stack) -> Iterator[Fault]:
 def filesystem(stack: Stack) -> Iterator[Fault]:
     """The consumers write files: a raw device is never mounted, and never binds to such a claim.
 
-    Seen on a cluster: volumeMode Block leaves the claim Pending, without an event that says so.
+    Seen on a cluster: volumeMode Block leaves the claim Pending, without an event that says so. A
+    class counts as Block where a local static provisioner of the stream fills it with devices.
     """
     fix = "spec: {{volumeMode: Filesystem}} in {}."
     for volume in placed(stack):
@@ -273,6 +267,21 @@ def filesystem(stack: Stack) -> Iterator[Fault]:
             says = f"is Block, and {consumer.name} needs a file system"
             field = f"{claim.field}.volumeMode"
             yield Fault(claim.object, field, says, f"{field}: Filesystem in {claim.object}.")
+    yield from _on_raw_devices(stack)
+
+
+def _on_raw_devices(stack: Stack) -> Iterator[Fault]:
+    classes = discovered(stack).items()
+    raw = {name: where for name, (where, told) in classes if told.get("volumeMode") == "Block"}
+    for consumer in guarded(stack) if raw else ():
+        claim = claim_template(stack, consumer)
+        if claim is None or claim.storage_class not in raw:
+            continue
+        name = claim.storage_class
+        says = f"is {name}, whose volumes are raw devices ({raw[name]}: volumeMode Block)"
+        fix = f"persistence: {{{consumer.name}: {{storageClassName: A-FILESYSTEM-CLASS}}}}."
+        more = f"{says}, and {consumer.name} needs a file system"
+        yield Fault(claim.object, f"{claim.field}.storageClassName", more, fix)
 
 
 @rule(REFUSE, "Let each consumer with volumes be in the stream, with one volume for each claim.")
