@@ -343,9 +343,14 @@ def grafana_mount(workload: Object) -> dict[str, Any]:
     for container in workload.items("spec", "template", "spec", "containers"):
         mounts = container.get("volumeMounts")
         for mount in mounts if isinstance(mounts, list) else ():
-            if isinstance(mount, dict) and mount.get("mountPath") == table.GRAFANA_MOUNT:
+            if isinstance(mount, dict) and mounted_at(mount, table.GRAFANA_MOUNT):
                 return mount
     return {}
+
+
+def mounted_at(mount: dict[str, Any], place: str) -> bool:
+    """Whether a mount is at a place; Kubernetes takes a path with a slash at its end too."""
+    return str(mount.get("mountPath")).rstrip("/") == place
 
 
 def pod_volume(workload: Object, pod: tuple[str, ...], name: str) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from durable.consumers import GRAFANA
 from durable.findings import REFUSE, WARN
 from durable.plan import DEFAULTS
 from durable.quantity import parse_quantity
-from durable.stack import guarded, pod_volume
+from durable.stack import guarded, mounted_at, pod_volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 POLICY = "persistentVolumeClaimRetentionPolicy"
 RETAIN = f"{POLICY}: {{whenDeleted: Retain, whenScaled: Retain}}"
 STORAGE = ("spec", "storage")
+DATA = "GF_PATHS_DATA"
 # Wishes that no custom resource reads: the chart's names for the field, and a template too far up.
 DEAD = ("storageSpec", "volumeClaimTemplate", "volumeClaimTemplates", "persistence")
 # Helm's values call the field by another name in one place.
@@ -54,6 +55,7 @@ def durable(stack: Stack) -> Iterator[Fault]:
             yield from _grafana(stack, consumer)
         else:
             yield from _dead(consumer)
+            yield from _mounted_over(consumer)
             yield from _custom_resource(stack, consumer)
 
 
@@ -86,15 +88,76 @@ def _dead(consumer: Consumer) -> Iterator[Fault]:
             yield Fault(consumer.object, f"spec.{key}", says, fix)
 
 
+def _mounted_over(consumer: Consumer) -> Iterator[Fault]:
+    """A volume at the data's place: the operator merges a container's mounts by their paths.
+
+    In spec.volumeMounts the path itself is for the rule pods/mounts; with a slash behind it, it is
+    another path to the API, and the same place to the pod.
+    """
+    target, facts = consumer.object, consumer.facts
+    groups = [("spec", "volumeMounts")] + [
+        ("spec", "containers", str(number), "volumeMounts")
+        for number, container in enumerate(target.items("spec", "containers"))
+        if facts and container.get("name") == facts.container
+    ]
+    for group in groups:
+        for number, mount in enumerate(target.items(*group)):
+            plain = len(group) == len(STORAGE) and mount.get("mountPath") == consumer.mount
+            name = str(mount.get("name"))
+            if plain or not mounted_at(mount, consumer.mount) or name == consumer.volume_name:
+                continue
+            if kind := _passing(pod_volume(target, consumer.pod, name)):
+                says = f"puts {name} ({kind}) over the claim: the data is lost with the pod"
+                fix = f"Another mountPath in {consumer}, or no such mount."
+                yield Fault(target, ".".join((*group, str(number), "mountPath")), says, fix)
+
+
+def _passing(volume: dict[str, Any] | None) -> str:
+    """The kind of a pod's volume that goes with the pod; a claim, an NFS path and such outlive it.
+
+    One that has a name only is an emptyDir.
+    """
+    if volume is None:
+        return ""
+    return next((r for r in RIVALS if r in volume), "emptyDir" if len(volume) == 1 else "")
+
+
 def _grafana(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
-    volume = pod_volume(consumer.object, consumer.pod, consumer.volume_name)
-    if volume is None or claim_template(stack, consumer) is not None:
-        return  # a mount without its volume is for the rule pods/mounts
-    # A volume that has a name only is an emptyDir; a claim, an NFS path and such outlive the pod.
-    kind = next((r for r in RIVALS if r in volume), "emptyDir" if len(volume) == 1 else "")
-    if kind:
+    # A mount without its volume is for the rule pods/mounts.
+    kind = _passing(pod_volume(consumer.object, consumer.pod, consumer.volume_name))
+    if kind and claim_template(stack, consumer) is None:
         says = f"puts the database ({consumer.volume_name}) on {kind}: it is lost with the pod"
         yield Fault(consumer.object, "spec.template.spec.volumes", says, _enable(consumer))
+    else:
+        yield from _data_elsewhere(consumer)
+
+
+def _data_elsewhere(consumer: Consumer) -> Iterator[Fault]:
+    """A data directory that the environment puts beside the volume."""
+    target = consumer.object
+    for number in range(len(target.items(*consumer.pod, "containers"))):
+        path = (*consumer.pod, "containers", str(number))
+        mounts = target.items(*path, "volumeMounts")
+        if not any(mounted_at(mount, consumer.mount) for mount in mounts):
+            continue
+        for index, variable in enumerate(target.items(*path, "env")):
+            place = variable.get("value")
+            if variable.get("name") != DATA or not isinstance(place, str) or not place:
+                continue
+            if not _lasting(consumer, mounts, f"{place}/"):
+                says = f"is {shown(place)}, and the volume is at {consumer.mount}: the data is lost"
+                block = f"grafana.ini: {{paths: {{data: {consumer.mount}}}}}"
+                fix = paste(target, block, plain=f"No variable {DATA} in {consumer}.")
+                yield Fault(target, ".".join((*path, "env", str(index), "value")), says, fix)
+
+
+def _lasting(consumer: Consumer, mounts: list[dict[str, Any]], place: str) -> bool:
+    """Whether a directory is on a volume that outlives the pod: that of the nearest mount."""
+    paths = {str(m.get("mountPath")).rstrip("/") + "/": str(m.get("name")) for m in mounts}
+    near = max((path for path in paths if place.startswith(path)), key=len, default="")
+    if near and paths[near] == consumer.volume_name:
+        return True
+    return bool(near) and not _passing(pod_volume(consumer.object, consumer.pod, paths[near]))
 
 
 @rule(

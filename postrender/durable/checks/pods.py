@@ -233,6 +233,12 @@ def _mounts(consumer: Consumer, path: Path, pod: Made, places: set[str] | None) 
             entry = f"volumes: [{{name: {one_line(name)}, ...}}]"
             fix = paste(consumer.object, entry if consumer.facts else f"extra{entry.capitalize()}")
             yield Fault(consumer.object, f"{field}.name", says, fix)
+        if mount.get("subPath") and mount.get("subPathExpr"):
+            says = f"stands beside subPathExpr: {INVALID}"
+            fix = f"Only one of the two in {consumer}."
+            if consumer.facts is None:  # our own edit, beside the user's
+                fix = 'persistence: {grafana: {subPath: ""}}.'
+            yield Fault(consumer.object, f"{field}.subPath", says, fix)
         if places is None:
             continue
         if place in places:

@@ -38,6 +38,7 @@ def unreachable(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
     """
     claims = set(consumer.claims())
     needed = [v for v in volumes if v.claim in claims]
+    yield from _node(consumer, needed)
     yield from _selector(consumer, needed)
     yield from _affinity(consumer, needed)
     yield from _zones(consumer, needed)
@@ -60,6 +61,15 @@ def _selector(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
             if told and wanted not in told:
                 says = f"wants {label}={wanted}, but {volume.object} is on {', '.join(told)}"
                 yield _field(path), says, paste(consumer.object, f"nodeSelector: {{{label}: null}}")
+
+
+def _node(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
+    path = (*consumer.pod, "nodeName")
+    wanted = _short(consumer.object.string(*path))
+    for volume in volumes:
+        if wanted and volume.nodes and wanted not in map(_short, volume.nodes):
+            says = f"is {wanted}, but {volume.object} is on {', '.join(volume.nodes)}"
+            yield _field(path), says, f"No nodeName in {consumer}."
 
 
 def _affinity(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
