@@ -8,6 +8,7 @@ from durable.checks.placement import (
     class_of,
     paste,
     provisions,
+    storage_fix,
 )
 from durable.checks.registry import Fault, rule, shown
 from durable.consumers import GRAFANA
@@ -29,15 +30,6 @@ STORAGE = ("spec", "storage")
 DATA = "GF_PATHS_DATA"
 # Wishes that no custom resource reads: the chart's names for the field, and a template too far up.
 DEAD = ("storageSpec", "volumeClaimTemplate", "volumeClaimTemplates", "persistence")
-# Helm's values call the field by another name in one place.
-STORAGE_VALUES = {"Prometheus": "storageSpec", "PrometheusAgent": "storageSpec"}
-
-
-def _storage(consumer: Consumer, value: str) -> str:
-    """The fix that sets something in the consumer's storage block."""
-    name = STORAGE_VALUES.get(consumer.object.kind, "storage")
-    plain = f"spec: {{storage: {{{value}}}}} in {consumer}."
-    return paste(consumer.object, f"{name}: {{{value}}}", plain=plain)
 
 
 @rule(REFUSE, "Set persistence: {<consumer>: {enabled: true}}, or false if its data may be lost.")
@@ -74,7 +66,13 @@ def _custom_resource(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
     rival = next((r for r in RIVALS if storage.get(r) is not None), "")
     says = "is missing, so the data is on emptyDir" if not rival else "puts the data there"
     field = ".".join((*STORAGE, rival) if rival else STORAGE)
-    yield Fault(consumer.object, field, f"{says}: it is lost with the pod", _enable(consumer))
+    fix = _unpatched(field) if consumer.managed else _enable(consumer)
+    yield Fault(consumer.object, field, f"{says}: it is lost with the pod", fix)
+
+
+def _unpatched(field: str) -> str:
+    """The fix where the plan has seen to a field, and only a patch of the plan is later."""
+    return f"persistence.patches without the one that changes {field}."
 
 
 def _dead(consumer: Consumer) -> Iterator[Fault]:
@@ -83,8 +81,11 @@ def _dead(consumer: Consumer) -> Iterator[Fault]:
             says = (
                 "is read by nobody: the field is spec.storage, and what is asked for here vanishes"
             )
-            size = DEFAULTS[consumer.name]["size"]
-            fix = f"persistence: {{{consumer.name}: {{size: {size}}}}} in place of {key}."
+            size = consumer.plan.size if consumer.plan else DEFAULTS[consumer.name]["size"]
+            # The chart hands on what it does not know by additionalConfig only.
+            block, plain = f"additionalConfig: {{{key}: null}}", f"No spec.{key} in {consumer}."
+            fix = paste(consumer.object, block, plain=plain).removesuffix(".")
+            fix = f"{fix}, and persistence: {{{consumer.name}: {{size: {size}}}}}."
             yield Fault(consumer.object, f"spec.{key}", says, fix)
 
 
@@ -140,13 +141,15 @@ def _data_elsewhere(consumer: Consumer) -> Iterator[Fault]:
         mounts = target.items(*path, "volumeMounts")
         if not any(mounted_at(mount, consumer.mount) for mount in mounts):
             continue
-        for index, variable in enumerate(target.items(*path, "env")):
-            place = variable.get("value")
-            if variable.get("name") != DATA or not isinstance(place, str) or not place:
-                continue
-            if not _lasting(consumer, mounts, f"{place}/"):
+        said = [n for n, v in enumerate(target.items(*path, "env")) if v.get("name") == DATA]
+        for index in said[-1:]:  # of several the last one counts
+            place = target.get(*path, "env", str(index), "value")
+            if isinstance(place, str) and place and not _lasting(consumer, mounts, f"{place}/"):
                 says = f"is {shown(place)}, and the volume is at {consumer.mount}: the data is lost"
-                block = f"grafana.ini: {{paths: {{data: {consumer.mount}}}}}"
+                # The chart writes the variable itself, and one of env behind it.
+                block = f"env: {{{DATA}: {consumer.mount}}}"
+                if len(said) == 1:
+                    block = f"grafana.ini: {{paths: {{data: {consumer.mount}}}}}"
                 fix = paste(target, block, plain=f"No variable {DATA} in {consumer}.")
                 yield Fault(target, ".".join((*path, "env", str(index), "value")), says, fix)
 
@@ -222,8 +225,11 @@ def one_source(stack: Stack) -> Iterator[Fault]:
         for rival in RIVALS:
             if storage.get(rival) is not None:
                 says = "stands beside volumeClaimTemplate and wins: the data is lost with the pod"
-                fix = _storage(consumer, f"{rival}: null")
-                yield Fault(consumer.object, f"spec.storage.{rival}", says, fix)
+                field = f"spec.storage.{rival}"
+                fix = storage_fix(consumer, f"{rival}: null")
+                yield Fault(
+                    consumer.object, field, says, _unpatched(field) if consumer.managed else fix
+                )
 
 
 @rule(REFUSE, "Set persistence: {<consumer>: {enabled: true, size: 50Gi}}.")
@@ -246,8 +252,8 @@ def sized(stack: Stack) -> Iterator[Fault]:
         size = DEFAULTS[consumer.name]["size"]
         fix = f"persistence: {{{consumer.name}: {{enabled: true, size: {size}}}}}."
         field = f"{template.field}.resources.requests.storage"
-        if consumer.managed:  # the plan gives a size, and only a patch is later
-            fix = f"persistence.patches without the one that takes {field} away."
+        if consumer.managed:
+            fix = _unpatched(field)
         yield Fault(template.object, field, f"{says}: {loss}", fix)
 
 
@@ -265,5 +271,9 @@ def selector(stack: Stack) -> Iterator[Fault]:
             name = template.storage_class
             says = f"is set, and the driver of the class {name} refuses a claim that has one"
             inner = "volumeClaimTemplate: {spec: {selector: null}}"
-            fix = "spec: {selector: null}." if consumer.facts is None else _storage(consumer, inner)
+            fix = (
+                "spec: {selector: null}."
+                if consumer.facts is None
+                else storage_fix(consumer, inner)
+            )
             yield Fault(template.object, f"{template.field}.selector", says, fix)

@@ -28,9 +28,9 @@ DISKS = (
     *("iscsi", "fc", "rbd", "cephfs", "glusterfs", "awsElasticBlockStore", "gcePersistentDisk"),
     *("azureDisk", "vsphereVolume", "cinder", "portworxVolume"),
 )
-# Drivers and provisioners of file systems over the network, and of object stores mounted as one,
-# without what the time series database needs of POSIX. The word must start there: csi.juicefs.com is
-# none, cluster.local/nfs-subdir is one.
+# Drivers of network file systems, and of object stores mounted as one, without what the time series
+# database needs of POSIX. The word must start there: csi.juicefs.com is none,
+# cluster.local/nfs-subdir is one.
 NETWORK = pattern(
     r"(?:^|[^a-z0-9])(?:nfs|efs|smb|cifs|azure-?file|filestore|gluster|s3|gcsfuse)"
     r"|^(?:file|blob)\.csi\.azure|fuseim\.pri/ifs|^fsx\.openzfs|^fss\.csi\.oracle|^nasplugin\."
@@ -209,6 +209,8 @@ BLOCKS = {
     "ThanosRuler": "thanosRuler: {{thanosRulerSpec: {{{}}}}}",
 }
 CHART = "kube-prometheus-stack"
+# Helm's values call the field by another name in one place.
+STORAGE_VALUES = {"Prometheus": "storageSpec", "PrometheusAgent": "storageSpec"}
 
 
 def paste(target: Object, value: str, *, plain: str = "") -> str:
@@ -218,6 +220,13 @@ def paste(target: Object, value: str, *, plain: str = "") -> str:
         return plain or f"spec: {{{value}}} in {target}."
     block = BLOCKS.get(target.kind, "grafana: {{{}}}").format(value)
     return f"{CHART}: {{{block}}}." if place else f"{block}."
+
+
+def storage_fix(consumer: Consumer, value: str) -> str:
+    """The fix that sets something in the storage block of a custom resource."""
+    name = STORAGE_VALUES.get(consumer.object.kind, "storage")
+    plain = f"spec: {{storage: {{{value}}}}} in {consumer}."
+    return paste(consumer.object, f"{name}: {{{value}}}", plain=plain)
 
 
 @record
