@@ -201,6 +201,8 @@ def test_operator_version(image: str, version: tuple[int, int] | None) -> None:
     prometheus = _object("Prometheus", {})
     assert version == _stack(prometheus, operator).operator
     assert version == _stack({"kind": "List", "items": [operator, prometheus]}).operator
+    late = {"kind": "List", "items": [_object("Secret", {"x": "y" * 200_000}), operator]}
+    assert version == _stack(late).operator, "in a list it may stand anywhere"
     assert _stack(prometheus, operator).has_field((0, 93), unknown=True) == (version != (0, 68))
 
 

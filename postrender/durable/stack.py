@@ -309,7 +309,9 @@ def operator_version(stream: Stream) -> Version | None:
     for chunk in stream.chunks:
         if chunk.kind not in OPERATOR_KINDS:
             continue
-        found = OPERATOR.search(chunk.data, chunk.start, min(chunk.end, chunk.start + 100_000))
+        # A CRD says it at its start; a list holds the operator anywhere.
+        end = chunk.end if chunk.kind in LISTS else min(chunk.end, chunk.start + 100_000)
+        found = OPERATOR.search(chunk.data, chunk.start, end)
         if found:
             major, minor = (int(g) for g in found.groups() if g is not None)
             return major, minor
