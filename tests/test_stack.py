@@ -256,6 +256,19 @@ def test_lists_hold_objects(items: Any) -> None:
         _stack({"kind": "List", "items": items, "note": {"kind": "Prometheus"}})
 
 
+@pytest.mark.parametrize("kind", ["List", "PrometheusList", "DeploymentList"])
+def test_lists_of_every_name(kind: str) -> None:
+    """The API's name of a list, or a list in a list, hides no consumer."""
+    listed = {"kind": kind, "items": [_object("Prometheus", {}), _grafana("Deployment")]}
+    expected = [("prometheus", "a"), ("grafana", "a")]
+    for document in (listed, {"kind": "List", "items": [{"kind": "List", "items": [listed]}]}):
+        found = _stack(document)
+        assert expected == [(each.name, each.object.name) for each in found.consumers]
+        edited = next(each for each in found.consumers).object
+        edited.apply([{"op": "add", "path": "/spec/replicas", "value": 2}])
+        assert edited.get("spec", "replicas") == 2
+
+
 def test_labels_are_the_charts() -> None:
     """The labels by which the chart's volumes are known are spelt as the chart spells them."""
     text = (CHART / "templates" / "storage" / "persistentvolumes.yaml").read_text()

@@ -34,7 +34,9 @@ READ = frozenset(
 PLACE = pattern(r"[0-9]{1,9}")
 # More than any stack has: without a limit a slip of the finger would cost the machine its memory.
 MOST_PODS = 10_000
-LISTS = ("List", "ResourceList")
+# kubectl takes what has items for a list, and puts out List; the API says PrometheusList and so on.
+LISTED_KINDS = (*table.CUSTOM_RESOURCES, *table.GRAFANA_KINDS)
+LISTS = ("List", "ResourceList", *(f"{kind}List" for kind in LISTED_KINDS))
 LISTED = pattern(
     rb"""["']?kind["']?:\s*["']?(?:"""
     + "|".join((*READ, *table.GRAFANA_KINDS)).encode()
@@ -294,14 +296,23 @@ def objects_of(chunk: Chunk) -> Iterator[Object]:
         raise DocumentError(chunk.placed(error)) from None
     if chunk.kind not in LISTS:
         yield Object(chunk, document)
-        return
+    elif isinstance(value, dict):
+        yield from _items(chunk, value, ())
+
+
+def _items(chunk: Chunk, value: dict[str, Any], base: tuple[str, ...]) -> Iterator[Object]:
+    """The items of a list, those of a list in a list too."""
     items = value.get("items")
     if items is None:
         return
     if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
         raise DocumentError(f"{chunk.label()}: items must be a list of objects")
-    for index in range(len(items)):
-        yield Object(chunk, document, ("items", str(index)))
+    for index, item in enumerate(items):
+        place = (*base, "items", str(index))
+        if item.get("kind") in LISTS:
+            yield from _items(chunk, item, place)
+        else:
+            yield Object(chunk, chunk.document, place)
 
 
 def operator_version(stream: Stream) -> Version | None:

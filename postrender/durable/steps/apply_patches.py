@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from durable.edits import Edit
 from durable.errors import PlanError
-from durable.stack import objects_of
+from durable.stack import LISTS, objects_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def overruled(stack: Stack, edit: Edit) -> bool:
 
 def _targets(stack: Stack, patch: Patch) -> Iterator[Object]:
     for chunk in stack.stream.chunks:
-        if chunk.kind != patch.kind and chunk.kind not in ("List", "ResourceList"):
+        if chunk.kind != patch.kind and chunk.kind not in LISTS:
             continue
         yield from (item for item in objects_of(chunk) if _fits(stack, patch, item))
     for item in stack.kind(patch.kind):
