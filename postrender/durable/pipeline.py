@@ -100,7 +100,7 @@ def run(stream: Stream, plan_file: PlanFile | None, *, hooks: bool = False) -> R
         for edit in step(stack):
             if overruled(stack, edit):
                 continue
-            edit.object.apply([edit.operation])
+            edit.apply()
             edits.append(edit)
     found = registry.find(stack)
     record_plan(stack, edits, [f.line() for f in found if f.severity == "warn"])

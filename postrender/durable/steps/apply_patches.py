@@ -30,8 +30,8 @@ def apply_patches(stack: Stack) -> Iterator[Edit]:
                 f"persistence.patches[{number}].target fits no object: the stream has no {what}"
             )
         for target in targets:
-            for operation in patch.operations:
-                yield Edit(target, operation)
+            for index, operation in enumerate(patch.operations):
+                yield Edit(target, operation, f"persistence.patches[{number}].patch[{index}]")
 
 
 def overruled(stack: Stack, edit: Edit) -> bool:
