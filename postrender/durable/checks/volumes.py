@@ -11,6 +11,7 @@ from durable.checks.placement import (
     network,
     placed,
     provisions,
+    storage_fix,
 )
 from durable.checks.reach import unreachable
 from durable.checks.registry import Fault, rule, shown
@@ -40,7 +41,7 @@ def enough(stack: Stack) -> Iterator[Fault]:
     """
     for consumer in stack.managed():
         claim = claim_template(stack, consumer)
-        if claim is None or consumer.plan is None:
+        if claim is None or consumer.plan is None or _contested(stack, consumer):
             continue
         found = class_of(stack, claim)
         if provisions(found) or not (consumer.plan.volumes or found):
@@ -69,6 +70,12 @@ def rendered(stack: Stack) -> Iterator[Fault]:
             fix = "The output of helm template with kube-prometheus-stack.enabled=false, before it."
             where = f"persistence.{consumer.name}.volumes"
             yield Fault(f"plan {stack.plan.release}".rstrip(), where, says, fix)
+
+
+def _contested(stack: Stack, consumer: Consumer) -> bool:
+    """Whether the plan's volumes may be those of several objects: the rule reserved says so."""
+    alike = [c for c in stack.managed() if c.name == consumer.name]
+    return len(alike) > 1 and bool(stack.volumes_of(consumer.name))
 
 
 def _few(names: list[str]) -> str:
@@ -123,7 +130,8 @@ def own_directory(stack: Stack) -> Iterator[Fault]:
                 as_is = f"as is {other.object} ({other.consumer})"
                 if place.path != other_place.path:
                     as_is = f"and {other.object} ({other.consumer}) is {other_place.path}"
-                fix = f"Another directory for {_entry(volume)}, not in {other_place.path}."
+                apart = f"neither in nor above {other_place.path}"
+                fix = f"Another directory for {_entry(volume)}, {apart}."
                 yield Fault(volume.object, f"spec.{volume.kind}", f"is {place}, {as_is}", fix)
         known.append((place, volume))
 
@@ -158,11 +166,10 @@ def _misfits(volume: Object, claim: Claim) -> Iterator[Fault]:
     capacity, size = bytes_of(said), claim.size
     if size is not None and (capacity is None or capacity < size):
         says = "is missing" if said is None else f"is {said}"
-        fix = f"size: {claim.request} for that entry of persistence.<consumer>.volumes."
+        fix = f"spec: {{capacity: {{storage: {claim.request}}}}} in {volume}."
         if owner := volume.labels.get(CONSUMER_LABEL):
-            fix = fix.replace("<consumer>", str(owner))
-        else:
-            fix = f"spec: {{capacity: {{storage: {claim.request}}}}} in {volume}."
+            entry = f"persistence.{owner}.volumes[{volume.labels.get(VOLUME_LABEL)}]"
+            fix = f"size: {claim.request} in {entry}, or no size there."
         asks = f"{says}, and the claim asks for {claim.request}"
         yield Fault(volume, "spec.capacity.storage", asks, fix)
     if not claim.default_class and _class(volume) != claim.storage_class:
@@ -266,7 +273,11 @@ def filesystem(stack: Stack) -> Iterator[Fault]:
         if claim is not None and claim.spec.get("volumeMode") == "Block":
             says = f"is Block, and {consumer.name} needs a file system"
             field = f"{claim.field}.volumeMode"
-            yield Fault(claim.object, field, says, f"{field}: Filesystem in {claim.object}.")
+            mended = f"{field}: Filesystem in {claim.object}."
+            if consumer.facts:
+                inner = "volumeClaimTemplate: {spec: {volumeMode: Filesystem}}"
+                mended = storage_fix(consumer, inner)
+            yield Fault(claim.object, field, says, mended)
     yield from _on_raw_devices(stack)
 
 
