@@ -238,6 +238,21 @@ def test_one_place(text: str, only: str) -> None:
     assert [only] == [path.name for path in files if text in path.read_text()]
 
 
+NOTED: Settings = {
+    **static(LOCAL, {"node": "n2", "hostPath": "/d"}),
+    **static(
+        {"nfs": {"server": "nfs.example.com", "path": "/exports/prometheus"}},
+        {"csi": {"driver": "d", "volumeHandle": "vol-1"}},
+        consumer="alertmanager",
+    ),
+    "localProvisioner.enabled": True,
+    "localProvisioner.classes": [{"name": "disks", "hostDir": "/data/local"}],
+    "persistence.thanosRuler.enabled": True,
+    "persistence.thanosRuler.storageClassName": "disks",
+    "kube-prometheus-stack.namespaceOverride": "elsewhere",
+}
+
+
 @EACH_MAJOR
 def test_notes(major: int, tmp_path: Path) -> None:
     """The notes say for each consumer what holds its data, what to check, and what not to do."""
@@ -248,20 +263,7 @@ def test_notes(major: int, tmp_path: Path) -> None:
     (chart / "Chart.yaml").write_text(yaml.safe_dump(meta))
     include = '{{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}'
     (chart / "templates" / "told.yaml").write_text(f"kind: Told\nnotes: {include}\n")
-    settings = {
-        **static(LOCAL, {"node": "n2", "hostPath": "/d"}),
-        **static(
-            {"nfs": {"server": "nfs.example.com", "path": "/exports/prometheus"}},
-            {"csi": {"driver": "d", "volumeHandle": "vol-1"}},
-            consumer="alertmanager",
-        ),
-        "localProvisioner.enabled": True,
-        "localProvisioner.classes": [{"name": "disks", "hostDir": "/data/local"}],
-        "persistence.thanosRuler.enabled": True,
-        "persistence.thanosRuler.storageClassName": "disks",
-        "kube-prometheus-stack.namespaceOverride": "elsewhere",
-    }
-    (told,) = rendered(major, settings, chart=chart)["Told"]
+    (told,) = rendered(major, NOTED, chart=chart)["Told"]
     lines = [re.sub(" +", " ", line) for line in told["notes"].splitlines()]
     assert "prometheus 50Gi c n1:/mnt/disks/vol1, n2:/d" in lines
     assert "alertmanager 5Gi c nfs.example.com:/exports/prometheus, vol-1" in lines
