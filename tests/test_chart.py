@@ -241,7 +241,7 @@ def test_one_place(text: str, only: str) -> None:
     assert [only] == [path.name for path in files if text in path.read_text()]
 
 
-TOLD = {
+NOTED: Settings = {
     **static(LOCAL, {"node": "n2", "hostPath": "/d"}),
     **static(
         {"nfs": {"server": "nfs.example.com", "path": "/exports/prometheus"}},
@@ -254,7 +254,6 @@ TOLD = {
     "persistence.thanosRuler.storageClassName": "disks",
     "kube-prometheus-stack.namespaceOverride": "elsewhere",
 }
-"""Values of which the notes tell something each."""
 
 
 @EACH_MAJOR
@@ -267,7 +266,7 @@ def test_notes(major: int, tmp_path: Path) -> None:
     (chart / "Chart.yaml").write_text(yaml.safe_dump(meta))
     include = '{{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}'
     (chart / "templates" / "told.yaml").write_text(f"kind: Told\nnotes: {include}\n")
-    (told,) = rendered(major, TOLD, chart=chart)["Told"]
+    (told,) = rendered(major, NOTED, chart=chart)["Told"]
     lines = [re.sub(" +", " ", line) for line in told["notes"].splitlines()]
     assert "prometheus 50Gi c n1:/mnt/disks/vol1, n2:/d" in lines
     assert "alertmanager 5Gi c nfs.example.com:/exports/prometheus, vol-1" in lines

@@ -169,13 +169,13 @@ def installed(found: Discovery) -> Iterator[Discovery]:
         found.wait_until_ready()
         yield found
     finally:
-        purge(found)
+        found.release.purge()
+        remove_volumes(found)
 
 
-def purge(found: Discovery) -> None:
-    """Remove the release, and the volumes of its classes, which are not the release's."""
+def remove_volumes(found: Discovery) -> None:
+    """Remove the volumes of the classes, which are not the release's, once it is gone."""
     classes = {each["name"] for each in found.release.values["localProvisioner"]["classes"]}
-    found.release.purge()
     for each in found.cluster.objects("persistentvolumes"):
         if each["spec"]["storageClassName"] in classes:
             found.cluster.delete("persistentvolume", each["metadata"]["name"])

@@ -47,6 +47,25 @@ EVERYTHING: Object = {
         },
         {"name": "none"},
     ],
+    "localProvisioner": {
+        "enabled": True,
+        "classes": [
+            {
+                "name": "discovered",
+                "hostDir": "/data/local",
+                "reclaimPolicy": "Delete",
+                "namePattern": "a*,b?",
+                "mountOptions": ["noatime"],
+            },
+        ],
+        "nodeSelector": {"durable-prometheus-stack/disks": "local"},
+        "tolerations": [
+            {"key": "storage", "operator": "Equal", "value": "local", "effect": "NoSchedule"},
+            {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 3600000},
+        ],
+        "seLinuxOptions": {"type": "spc_t"},
+        "podMonitor": {"enabled": True},
+    },
     "persistence": {
         "accept": ["volumes/posix"],
         "patches": [{"target": {"kind": "Prometheus"}, "patch": [ADD]}],
@@ -166,6 +185,7 @@ def test_all_options(cluster: Cluster, space: str, tmp_path: Path, extra: Object
     for objects in streams:
         kinds = {each["kind"] for each in objects if not is_hook(each)}
         assert {"Prometheus", "Alertmanager", "ThanosRuler", "PersistentVolume"} <= kinds
+        assert {"DaemonSet", "NetworkPolicy", "PodMonitor", "ClusterRole"} <= kinds
     assert [] == [said for batch in unique(streams) for said in refusals(cluster, batch)]
 
 

@@ -49,7 +49,7 @@ def scenario_e(disks: Discovery) -> Iterator[Stack]:
         try:
             yield from installed(disks.release)
         finally:
-            discovery.purge(disks)
+            discovery.remove_volumes(disks)
 
 
 def test_disks_are_volumes(scenario_e: Stack, disks: Discovery) -> None:
