@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,8 +27,10 @@ from tests.cluster.poll import wait_until
 T = TypeVar("T")
 Object = dict[str, Any]
 
-WAIT_TIMEOUT = 60
-CRD_TIMEOUT = 30
+# A deadline is only met by what has failed: a slow machine gets all the time it may need.
+WAIT_TIMEOUT = 120
+KUBECTL_TIMEOUT = 120
+CRD_TIMEOUT = 90
 API_INTERVAL = 0.3
 HTTP_TIMEOUT = 10
 FOREIGN = "E2E_KUBECONFIG"
@@ -95,7 +98,9 @@ class Cluster:
             return self.machine.layout.access
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
 
-    def kubectl(self, *args: str, stdin: str | None = None, timeout: float = 60) -> str:
+    def kubectl(
+        self, *args: str, stdin: str | None = None, timeout: float = KUBECTL_TIMEOUT
+    ) -> str:
         """Run kubectl and return what it printed; `CommandError` has what the API server said."""
         return run(self.kubectl_program, *args, stdin=stdin, timeout=timeout, env=self.env)
 
@@ -134,14 +139,17 @@ class Cluster:
     ) -> T:
         """Wait until the predicate holds; a failure shows pods, events and logs (of a namespace).
 
-        An error of kubectl counts as `not yet`: objects come and go while something is under way.
+        An error of kubectl, or no answer of a pod, counts as `not yet`: objects and servers come
+        and go while something is under way.
         """
         refused: list[str] = []
 
         def checked() -> T | None:
             try:
                 return predicate()
-            except CommandError as error:
+            except CannotBeDoneHereError:
+                raise
+            except ClusterError as error:
                 refused.append(str(error))
                 return None
 
@@ -189,10 +197,12 @@ class Cluster:
     def address(self, pod: Endpoint) -> Iterator[str]:
         """Give `host:port` at which a pod answers: its own address, or a forwarded port."""
         found = self.get("pod", pod.name, pod.namespace)
-        if not found:
-            raise ClusterError(f"no pod {pod.namespace}/{pod.name}")
+        address = found and found["status"].get("podIP")
+        if not address:
+            missing = "it has no address yet" if found else "there is none of that name"
+            raise ClusterError(f"pod {pod.namespace}/{pod.name}: {missing}")
         if self.machine:
-            yield f"{found['status']['podIP']}:{pod.port}"
+            yield f"{address}:{pod.port}"
             return
         with subprocess.Popen(
             [
@@ -335,5 +345,5 @@ def http(url: str, body: bytes | None, headers: Mapping[str, str]) -> Response:
     except urllib.error.HTTPError as error:
         with error:
             return Response(error.code, error.read())
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise ClusterError(f"{url}: {error}") from error

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.cluster.errors import ClusterError
 
+TIMEOUT = 120
+
 
 class CommandError(ClusterError):
     """A program ended with an error; `stderr` is what it said."""
@@ -22,7 +24,7 @@ class CommandError(ClusterError):
 def run(
     *argv: str | Path,
     stdin: str | None = None,
-    timeout: float = 60,
+    timeout: float = TIMEOUT,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:

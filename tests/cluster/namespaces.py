@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import programs
-from tests.cluster.commands import run
+from tests.cluster.commands import TIMEOUT, run
 from tests.cluster.errors import ClusterError
 from tests.cluster.poll import wait_until
 
-START_TIMEOUT = 10
-STOP_TIMEOUT = 20
+START_TIMEOUT = 60
+STOP_TIMEOUT = 60
 UNSHARE = (
     *("unshare", "--pid", "--mount", "--propagation", "slave"),
     *("--fork", "--kill-child", "--mount-proc"),
@@ -54,7 +54,7 @@ class Process:
             *map(str, argv),
         ]
 
-    def run(self, *argv: str | Path, stdin: str | None = None, timeout: float = 60) -> str:
+    def run(self, *argv: str | Path, stdin: str | None = None, timeout: float = TIMEOUT) -> str:
         """Run a program in this process' namespaces and return its output."""
         return run(*self.enter(*argv), stdin=stdin, timeout=timeout)
 

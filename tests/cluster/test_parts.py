@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 import tarfile
@@ -21,6 +22,7 @@ from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
 from tests.cluster.namespaces import Process
 from tests.cluster.poll import wait_until
+from tests.cluster.signals import hold_back
 
 RECIPE = Recipe(
     "sample",
@@ -188,7 +190,6 @@ def test_state_is_read_as_written(tmp_path: Path) -> None:
         owner=state.this_process(),
         machine=Process(2, 3),
         node=Process(4, 5),
-        link=8,
         boot_id="b",
         components={"etcd": Process(6, 7)},
         made=("/opt/x",),
@@ -196,6 +197,27 @@ def test_state_is_read_as_written(tmp_path: Path) -> None:
     state.write(tmp_path / "state.json", written)
     assert written == state.read(tmp_path / "state.json")
     assert state.read(tmp_path / "none.json") is None
+
+
+def test_names_on_the_machine_are_one_layout_s(tmp_path: Path) -> None:
+    """Two layouts share no name outside their folders, and the kernel takes the interface's."""
+    one, other = (Layout(tmp_path / each, tmp_path / "logs") for each in ("one", "other"))
+    assert not {one.link, one.group, one.lock} & {other.link, other.group, other.lock}
+    assert (one.link, one.group) == (Layout(one.root, one.logs).link, one.group)
+    assert len(one.link) <= 15
+
+
+def test_second_request_to_end_waits() -> None:
+    """What asks to end while a cluster is taken down is heard when that is done."""
+    done = False
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), hold_back():
+            signal.raise_signal(signal.SIGINT)
+            done = True
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done
 
 
 def test_process_is_not_taken_for_a_later_one() -> None:

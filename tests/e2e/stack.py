@@ -13,8 +13,8 @@ from tests.e2e.rows import Grafana
 from tests.e2e.samples import Prometheus
 from tests.e2e.silences import Alertmanager
 
-SERVING_TIMEOUT = 150
-POD_TIMEOUT = 180
+SERVING_TIMEOUT = 240
+POD_TIMEOUT = 240
 SCRAPES = 3
 
 

@@ -18,7 +18,7 @@ from tests.e2e.traps import BUSYBOX, FAKE_NODES, OWNER, TAINT, Place, storage_cl
 OPERATOR_SPACE = "e2e-trap-operator"
 OPERATOR_IMAGE = "prometheus-operator/prometheus-operator"
 SERVER_IMAGE = "quay.io/prometheus/prometheus:v3.14.0"
-GONE_TIMEOUT = 90
+GONE_TIMEOUT = 180
 CONSUMERS = ("prometheus", "alertmanager", "thanosRuler", "grafana")
 OFF: Object = {"enabled": False}
 OFF_BY_CREATE: Object = {"create": False}

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.cluster import Cluster, Object
+from tests.cluster.cluster import WAIT_TIMEOUT, Cluster, Object
 from tests.cluster.commands import CommandError
 from tests.e2e.trap_report import CONFIRMED, DOOR, Row, TrapReport
 
@@ -22,7 +22,7 @@ TAINT = "e2e-trap"
 BUSYBOX = "docker.io/library/busybox:1.37.0"
 NO_PLAN = "persistence: {}"
 """A plan that says nothing of any consumer: all are judged, none is edited."""
-QUIET_TIMEOUT = 40
+QUIET_TIMEOUT = 120
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ class Place:
         found = self.get(kind, name)
         return str(found["status"].get("phase", "")) if found else ""
 
-    def wait(self, description: str, predicate: Callable[[], Any], timeout: float = 60) -> Any:
+    def wait(
+        self, description: str, predicate: Callable[[], Any], timeout: float = WAIT_TIMEOUT
+    ) -> Any:
         """Wait until something holds here; a failure shows this namespace."""
         return self.cluster.wait(description, predicate, timeout, self.name)
 
