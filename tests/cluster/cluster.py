@@ -197,18 +197,21 @@ class Cluster:
     def address(self, pod: Endpoint) -> Iterator[str]:
         """Give `host:port` at which a pod answers: its own address, or a forwarded port."""
         found = self.get("pod", pod.name, pod.namespace)
-        address = found and found["status"].get("podIP")
-        if not address:
+        own = found and found["status"].get("podIP")
+        if not own:
             missing = "it has no address yet" if found else "there is none of that name"
             raise ClusterError(f"pod {pod.namespace}/{pod.name}: {missing}")
         if self.machine:
-            yield f"{address}:{pod.port}"
+            yield f"{own}:{pod.port}"
             return
+        with self._forwarded(pod) as port:
+            yield f"127.0.0.1:{port}"
+
+    @contextmanager
+    def _forwarded(self, pod: Endpoint) -> Iterator[str]:
+        argv = (self.kubectl_program, "port-forward", f"pod/{pod.name}", f":{pod.port}")
         with subprocess.Popen(
-            [
-                *(self.kubectl_program, "port-forward", f"pod/{pod.name}", f":{pod.port}"),
-                *within(pod.namespace),
-            ],
+            [*argv, *within(pod.namespace)],
             env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -219,7 +222,7 @@ class Cluster:
                 match = FORWARDING.search(said)
                 if not match:
                     raise ClusterError(f"{pod} is not forwarded: {said}")
-                yield f"127.0.0.1:{match.group(1)}"
+                yield match.group(1)
             finally:
                 forwarder.terminate()
 

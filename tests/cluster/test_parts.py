@@ -209,15 +209,20 @@ def test_names_on_the_machine_are_one_layout_s(tmp_path: Path) -> None:
 
 def test_second_request_to_end_waits() -> None:
     """What asks to end while a cluster is taken down is heard when that is done."""
-    done = False
+    done: list[str] = []
+
+    def take_down() -> None:
+        with hold_back():
+            signal.raise_signal(signal.SIGINT)
+            done.append("to its end")
+
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt), hold_back():
-            signal.raise_signal(signal.SIGINT)
-            done = True
+        with pytest.raises(KeyboardInterrupt):
+            take_down()
     finally:
         signal.signal(signal.SIGINT, before)
-    assert done
+    assert ["to its end"] == done
 
 
 def test_process_is_not_taken_for_a_later_one() -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.cluster.cluster import Cluster, Object
 from tests.e2e.install import Values, chart, for_stack, merged
 from tests.e2e.quiet import quiet
-from tests.e2e.traps import FAKE_NODES, Place, on_fake_nodes
+from tests.e2e.traps import FAKE_NODES, OWNER, Place, on_fake_nodes
 from tests.tools.helm import MAJORS, Command, binary, environment, post_renderer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("operator", "fake_nodes")]
@@ -30,7 +30,9 @@ def values(place: Place) -> Values:
     }
     spec: Object = {"prometheusSpec": on_fake_nodes()}
     ours: Values = {"persistence": {"prometheus": wanted}}
-    return merged(quiet(), ours, for_stack({"prometheus": spec}))
+    # As all that is a trap's: the operator looks for the label.
+    labels = {"commonLabels": {OWNER: place.name}}
+    return merged(quiet(), ours, for_stack({"prometheus": spec, **labels}))
 
 
 def name(place: Place, release: str) -> str:
