@@ -185,12 +185,13 @@ def test_grafana_standin_keeps_rows(own: Cluster) -> None:
     own.wait_for_pod("grafana", "default")
     endpoint = Endpoint("grafana", "default", GRAFANA_PORT)
     own.wait("it answers", lambda: 200 == own.http(endpoint, "/api/health").status)
-    assert 201 == own.http(endpoint, "/api/rows", body=b"first").status
+    row = b'{"text": "first"}'
+    assert 200 == own.http(endpoint, "/api/annotations", body=row).status
     assert (472, True) == ((disk / "grafana.db").stat().st_uid, (disk / "plugins").is_dir())
     own.kill_container("grafana", "default", "main")
     own.wait("it was started again", lambda: 1 == restarted(own, "grafana"))
     own.wait("it answers", lambda: 200 == own.http(endpoint, "/api/health").status)
-    assert [{"id": 1, "text": "first"}] == own.http(endpoint, "/api/rows").json()
+    assert [{"id": 1, "text": "first"}] == own.http(endpoint, "/api/annotations").json()
 
 
 def test_grafana_standin_needs_a_writable_folder(own: Cluster) -> None:
@@ -287,7 +288,7 @@ def test_node_restart_kills_and_revives_pods(own: Cluster) -> None:
         assert times == restarted(own, name)
     endpoint = Endpoint("grafana", "default", GRAFANA_PORT)
     own.wait("it answers", lambda: 200 == own.http(endpoint, "/api/health").status)
-    assert [{"id": 1, "text": "first"}] == own.http(endpoint, "/api/rows").json()
+    assert [{"id": 1, "text": "first"}] == own.http(endpoint, "/api/annotations").json()
 
 
 def test_same_tests_run_on_any_cluster(own: Cluster) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import images, lab, mounts, programs, state
+from tests.cluster import host, images, lab, mounts, programs, state
 from tests.cluster.commands import CommandError, run
 from tests.cluster.control_plane import fake_node
 from tests.cluster.errors import ClusterError, MissingRequirementError, TimedOutError
@@ -160,6 +160,47 @@ def test_image_without_recipe_is_named() -> None:
 def test_program_that_needs_a_loader_is_told_apart() -> None:
     """Python, linked dynamically, needs a loader: it could not run alone in an image."""
     assert needs_loader(Path(sys.executable).resolve().read_bytes())
+
+
+def refused() -> str:
+    """Return what the check of this machine says against it."""
+    with pytest.raises(MissingRequirementError) as raised:
+        host.check_system()
+    return str(raised.value)
+
+
+def test_missing_requirement_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Linux, root or control groups the message says which, and what else can be done."""
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    assert "needs Linux, this is Darwin: set E2E_KUBECONFIG" in refused()
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert "needs root" in refused()
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(host, "CGROUPS", tmp_path)
+    (tmp_path / "memory").mkdir()
+    assert "no control group hierarchy for cpu, cpuset, devices" in refused()
+    for each in host.CONTROLLERS:
+        (tmp_path / each).mkdir(exist_ok=True)
+    host.check_system()
+
+
+def test_packages_that_cannot_be_installed_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where programs are missing and there is no apt, or it fails, the packages are named."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(host, "CNI_PLUGINS", tmp_path)
+    with pytest.raises(MissingRequirementError, match=r"containerd runc .* no apt-get here"):
+        host.install_packages()
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho no network >&2\nexit 100\n")
+    apt.chmod(0o755)
+    with pytest.raises(MissingRequirementError, match=r"(?s)cannot install containerd.*no network"):
+        host.install_packages()
+    apt.write_text("#!/bin/sh\n")
+    with pytest.raises(MissingRequirementError, match=r"containerd .* not on the PATH"):
+        host.install_packages()
 
 
 def test_unbuilt_program_says_how_to_build_it(
