@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.cluster import mounts, programs, provisioner
+from tests.cluster.api import Api
 from tests.cluster.commands import CommandError, run
 from tests.cluster.errors import CannotBeDoneHereError, ClusterError, MissingRequirementError
 from tests.cluster.layout import Layout
@@ -69,6 +70,7 @@ class Cluster:
     kubectl_program: Path
     node_name: str
     machine: Machine | None = None
+    api: Api | None = None
 
     @staticmethod
     def local(layout: Layout) -> Cluster:
@@ -76,7 +78,8 @@ class Cluster:
         machine = Machine(layout)
         if not machine.running:
             raise ClusterError("no cluster is up: run `make cluster-up`")
-        return Cluster(layout.kubeconfig, programs.program("kubectl"), NAME, machine)
+        kubectl, api = programs.program("kubectl"), Api.of(layout.kubeconfig)
+        return Cluster(layout.kubeconfig, kubectl, NAME, machine, api)
 
     @staticmethod
     def foreign(kubeconfig: Path) -> Cluster:
@@ -106,6 +109,8 @@ class Cluster:
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """Return an object, or nothing where there is none of that name."""
+        if self.api:
+            return self.api.get(kind, name, namespace)
         told = self.kubectl(
             *("get", kind, name, "--ignore-not-found", "--output=json"), *within(namespace)
         )
@@ -114,6 +119,8 @@ class Cluster:
 
     def objects(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
         """Return the objects of a kind; without a namespace those of all namespaces."""
+        if self.api:
+            return self.api.objects(kind, namespace, selector)
         where = within(namespace) or ["--all-namespaces"]
         told = self.kubectl("get", kind, f"--selector={selector}", "--output=json", *where)
         items: list[Object] = json.loads(told)["items"]
@@ -304,7 +311,7 @@ class Cluster:
     def _logs_of_troubled(self, namespace: str | None) -> list[str]:
         try:
             pods = self.objects("pods", namespace)
-        except CommandError:
+        except ClusterError:
             return []
         logs = []
         for pod in pods:

@@ -297,6 +297,14 @@ def test_same_tests_run_on_any_cluster(own: Cluster) -> None:
     assert own.node_name == foreign.node_name
     assert b"served\n" == foreign.http(Endpoint("web", "default", PORT), "/").body
     foreign.load_images({BUSYBOX: "busybox"})
+    # Our own is read without kubectl; what it says is the same, but for the order of the fields.
+    for kind in ("services", "sc", "persistentvolumeclaim", "deployments.apps"):
+        assert foreign.objects(kind) == own.objects(kind)
+    assert foreign.objects("services", "default", "!provider") == own.objects(
+        "services", "default", "!provider"
+    )
+    assert foreign.get("service", "web", "default") == own.get("service", "web", "default")
+    assert foreign.get("pv", "none") is own.get("pv", "none") is None
     for refused in (foreign.restart_node, lambda: foreign.disk("x")):
         with pytest.raises(CannotBeDoneHereError, match=FOREIGN):
             refused()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import ssl
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cluster import host, images, lab, mounts, programs, state
+from tests.cluster.api import Api
 from tests.cluster.commands import CommandError, run
 from tests.cluster.control_plane import fake_node
 from tests.cluster.errors import ClusterError, MissingRequirementError, TimedOutError
@@ -264,6 +267,63 @@ def test_second_request_to_end_waits() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert ["to its end"] == done
+
+
+GROUPS = {
+    "/api": [("", "v1", [("pods", "pod", ["po"], "Namespaced"), ("nodes", "node", [], "Cluster")])],
+    "/apis": [
+        ("apps", "v1", [("deployments", "deployment", ["deploy"], "Namespaced")]),
+        ("metrics.k8s.io", "v1", [("pods", "pod", ["po"], "Namespaced")]),
+    ],
+}
+
+
+def discovery(path: str, _accept: str) -> dict[str, Any]:
+    """Return what an API server answers about its resources."""
+    fields = ("resource", "singularResource", "shortNames", "scope")
+    return {
+        "items": [
+            {
+                "metadata": {"name": name},
+                "versions": [
+                    {
+                        "version": version,
+                        "resources": [dict(zip(fields, each, strict=True)) for each in resources],
+                    }
+                ],
+            }
+            for name, version, resources in GROUPS[path]
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("po", "/api/v1/namespaces/a/pods/x"),
+        ("pod", "/api/v1/namespaces/a/pods/x"),
+        ("nodes", "/api/v1/nodes/x"),
+        ("deploy", "/apis/apps/v1/namespaces/a/deployments/x"),
+        ("deployments.apps", "/apis/apps/v1/namespaces/a/deployments/x"),
+        ("pods.metrics.k8s.io", "/apis/metrics.k8s.io/v1/namespaces/a/pods/x"),
+    ],
+)
+def test_kinds_are_found_by_each_name(
+    kind: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kind is asked for at its place by any name that kubectl takes, the first group's first."""
+    asked: list[str] = []
+
+    def ask(_api: Api, where: str, accept: str = "") -> dict[str, Any]:
+        asked.append(where)
+        return discovery(where, accept) if where in GROUPS else {}
+
+    monkeypatch.setattr(Api, "_ask", ask)
+    api = Api("https://nowhere", "token", ssl.create_default_context())
+    assert {} == api.get(kind, "x", "a")
+    assert ["/api", "/apis", path] == asked
+    with pytest.raises(ClusterError, match="no resource type unicorns"):
+        api.objects("unicorns", None, "")
 
 
 def test_process_is_not_taken_for_a_later_one() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
+from tests.cluster.commands import run
 from tests.e2e.reports import tell
 from tests.tools.helm import ROOT
 
@@ -75,10 +75,8 @@ def report(config: pytest.Config) -> TrapReport:
 
 def rules() -> list[str]:
     """Return the ids of all rules, as the tool lists them."""
-    told = subprocess.run(
-        [DOOR, "rules", "--format", "json"], capture_output=True, text=True, check=True
-    )
-    return [each["id"] for each in json.loads(told.stdout)]
+    told = run(DOOR, "rules", "--format", "json")
+    return [each["id"] for each in json.loads(told)]
 
 
 def table(rows: list[Row], every: list[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.cluster import WAIT_TIMEOUT, Cluster, Object
-from tests.cluster.commands import CommandError
+from tests.cluster.commands import CommandError, answer
 from tests.e2e.trap_report import CONFIRMED, DOOR, Row, TrapReport
 
 OURS = "durable-prometheus-stack"
@@ -128,13 +127,7 @@ def tool(command: str, objects: list[Object], plan: str) -> str:
     """Return what a command of `durable.sh` prints about objects; a refusal is an answer."""
     # The plan comes through a descriptor: nothing is written, nothing is left.
     script = f'exec "$0" {command} --plan /dev/fd/3 3<<"PLAN"\n{plan}\nPLAN'
-    done = subprocess.run(
-        ["sh", "-c", script, DOOR],
-        input=yaml.safe_dump_all(objects),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = answer("sh", "-c", script, DOOR, stdin=yaml.safe_dump_all(objects))
     assert done.returncode in (0, 1), done.stderr
     return done.stdout
 
