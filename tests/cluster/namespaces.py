@@ -22,6 +22,8 @@ from tests.cluster.poll import wait_until
 
 START_TIMEOUT = 60
 STOP_TIMEOUT = 60
+# In the environment of each program of a cluster: where its logs are.
+MARK = "DURABLE_CLUSTER_LOGS"
 UNSHARE = (
     *("unshare", "--pid", "--mount", "--propagation", "slave"),
     *("--fork", "--kill-child", "--mount-proc"),
@@ -79,6 +81,8 @@ def spawn(argv: Sequence[str], log: Path) -> Process:
     with log.open("ab") as output:
         child = subprocess.Popen(
             argv,
+            # To be told from the processes of others, wherever it is.
+            env={**os.environ, MARK: str(log.parent)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -22,7 +22,7 @@ from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
 from tests.cluster.network import links
 from tests.cluster.poll import wait_until
-from tests.cluster.snapshot import Snapshot, processes_in_other_namespaces
+from tests.cluster.snapshot import Snapshot, processes
 
 pytestmark = pytest.mark.cluster
 
@@ -341,7 +341,7 @@ def test_interrupted_run_leaves_nothing(
         output, _ = run.communicate(timeout=END_TIMEOUT)
     assert run.returncode, output
     if number == signal.SIGKILL:
-        wait_until("its processes are gone", lambda: before_only(before), END_TIMEOUT)
+        wait_until("its processes are gone", lambda: not processes(), END_TIMEOUT)
         machine.down()
     expect_nothing_left(before)
     assert not machine.layout.root.exists()
@@ -388,8 +388,3 @@ def api_server_started(machine: Machine, run: subprocess.Popen[str]) -> bool:
     assert run.poll() is None, run.communicate()[0]
     found = state.read(machine.layout.state)
     return bool(found and "kube-apiserver" in found.components)
-
-
-def before_only(before: Snapshot) -> bool:
-    """Whether no process is there in another namespace that was not there before."""
-    return before.processes >= set(processes_in_other_namespaces())
