@@ -28,7 +28,7 @@ BLOCKS = [(found[1], found[2]) for found in FENCE.finditer(README)]
 PROSE = FENCE.sub("", README)
 SPANS = re.findall(r"`([^`\n]+)`", PROSE)
 SHELL = [text for language, text in BLOCKS if language in ("sh", "console")]
-TARGET = re.compile(r"\bmake ([a-z][a-z-]*)")
+TARGET = re.compile(r"\bmake ([a-z][a-z0-9-]*)")
 COMMANDS = [text for text in SHELL if not TARGET.match(text)]
 TOP = ("chart/", "postrender/", "values/", "tests/", ".ci/")
 MADE = ("chart/charts",)
@@ -321,7 +321,7 @@ def test_make_targets_exist() -> None:
     """Whatever follows `make` is a target."""
     named = {name for text in [*SPANS, *SHELL] for name in TARGET.findall(text)}
     known = set(
-        re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+        re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     )
 
     assert named

@@ -13,6 +13,7 @@ above it:
 ``layout``, ``state``                where a cluster's files are, and which processes it is
 ``control_plane``, ``node``, ``provisioner``     the command lines and settings of the parts
 ``machine``                          a whole cluster: up, restart of the node, down
+``api``                              reads of the API server, many times a second
 ``cluster``                          what a test works with, on this machine or on $E2E_KUBECONFIG
 ``fixtures``                         the same as a pytest fixture
 ``lab``                              what kube-prometheus-stack needs to run here

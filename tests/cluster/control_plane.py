@@ -106,6 +106,8 @@ def controllers(layout: Layout) -> tuple[Component, ...]:
         f"--service-account-private-key-file={layout.keys / 'accounts.key'}",
         f"--root-ca-file={layout.keys / 'apiserver.crt'}",
         "--use-service-account-credentials=true",
+        # It makes this folder; by itself it would do so on the machine.
+        f"--flex-volume-plugin-dir={layout.node / 'flex-volume-plugins'}",
     )
     return (
         Component("kube-controller-manager", manager),

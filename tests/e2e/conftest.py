@@ -6,19 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import CannotBeDoneHereError
 from tests.cluster.fixtures import cluster
 from tests.e2e import releases
 from tests.e2e.matrix import Matrix
+from tests.e2e.reports import tell
 from tests.e2e.stack import Stack, installed
 from tests.e2e.trap_fixtures import busybox, crds, fake_nodes, operator, place, server_image
 
 __all__ = ["busybox", "cluster", "crds", "fake_nodes", "operator", "place", "server_image"]
 
 MATRIX = pytest.StashKey[Matrix]()
-REPORT = programs.REPOSITORY / ".tools" / "cluster" / "survival.txt"
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +72,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     matrix = terminalreporter.config.stash.get(MATRIX, None)
     if not matrix or not matrix.rows:
         return
-    lines = matrix.table()
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text("\n".join((*lines, "")))
-    terminalreporter.section("survival matrix")
-    for line in lines:
-        terminalreporter.write_line(line)
+    tell(terminalreporter, "survival matrix", matrix.table())
