@@ -21,6 +21,7 @@ REPOSITORIES: Mapping[str, str] = MappingProxyType(
         "quay.io/prometheus-operator/prometheus-operator": "prometheus-operator",
         "quay.io/prometheus/alertmanager": "alertmanager",
         "quay.io/prometheus/prometheus": "prometheus",
+        "quay.io/thanos/thanos": "thanos",
     }
 )
 NAMED = re.compile(r"""(?:\bimage: |--prometheus-config-reloader=)["']?([^\s"']+)""")

@@ -120,5 +120,8 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = MappingProxyType(
         "admission-webhook": functools.partial(single, "admission-webhook"),
         "local-path-provisioner": local_path_provisioner,
         "grafana-standin": grafana_standin,
+        "thanos": functools.partial(single, "thanos"),
     }
 )
+ON_DEMAND = ("thanos",)
+"""What is there only where somebody has built it."""
