@@ -72,6 +72,20 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
     """Return the receiver's pod, Service and settings, and the Secret of those who write to it."""
     metadata = {"name": NAME, "namespace": namespace, "labels": {"app": NAME}}
     settings = {"prometheus.yml": "{}", "web.yml": json.dumps({"basic_auth_users": {USER: HASH}})}
+    secret = {"metadata": {**metadata, "name": SECRET}}
+    service = {"selector": {"app": NAME}, "ports": [{"port": PORT, "targetPort": PORT}]}
+    common = {"apiVersion": "v1", "metadata": metadata}
+    told = {"username": USER, "password": PASSWORD}
+    return [
+        {**common, "kind": "ConfigMap", "data": settings},
+        {**common, **secret, "kind": "Secret", "stringData": told},
+        {**common, "kind": "Service", "spec": service},
+        {**common, "kind": "Pod", "spec": pod()},
+    ]
+
+
+def pod() -> dict[str, Any]:
+    """Return what the receiver's pod runs."""
     container = {
         "name": NAME,
         "image": IMAGE,
@@ -87,32 +101,12 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
             {"name": "data", "mountPath": "/data"},
         ],
     }
-    volumes = [
-        {"name": "settings", "configMap": {"name": NAME}},
-        {"name": "data", "emptyDir": {}},
-    ]
-    context = {"runAsUser": 65534, "fsGroup": 65534}
-    spec = {
+    return {
         "containers": [container],
-        "volumes": volumes,
-        "securityContext": context,
+        "volumes": [
+            {"name": "settings", "configMap": {"name": NAME}},
+            {"name": "data", "emptyDir": {}},
+        ],
+        "securityContext": {"runAsUser": 65534, "fsGroup": 65534},
         "terminationGracePeriodSeconds": 0,
     }
-    ports = [{"port": PORT, "targetPort": PORT}]
-    secret = {**metadata, "name": SECRET}
-    return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": settings},
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": secret,
-            "stringData": {"username": USER, "password": PASSWORD},
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"selector": {"app": NAME}, "ports": ports},
-        },
-        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec},
-    ]
