@@ -6,18 +6,24 @@ and the plugin. What they write to is a Prometheus that receives and asks for a 
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from tests.cluster.cluster import Cluster, http
+from tests.cluster.commands import run
 from tests.cluster.errors import CannotBeDoneHereError, ClusterError
 from tests.e2e import releases, samples
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Stack, installed
+from tests.tools.helm import ROOT
 
 pytestmark = pytest.mark.e2e
 
+README = ROOT / "README.md"
 NAMESPACE = "durable-reach"
 TIMEOUT = 90
 PORTS = {30903: "/-/ready", 30090: "/-/ready", 30030: "/api/health"}
@@ -118,3 +124,51 @@ def test_configuration_has_the_tenant(reached: Stack) -> None:
     assert "retry_on_http_429: true" in text
     assert record
     assert "for-the-tests" not in str(record["data"])
+
+
+KUBE_PROXY = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kube-proxy, namespace: kube-system}
+data:
+  config.conf: |
+    apiVersion: kubeproxy.config.k8s.io/v1alpha1
+    kind: KubeProxyConfiguration
+    metricsBindAddress: ""
+    mode: ""
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: kube-proxy, namespace: kube-system}
+spec:
+  selector: {matchLabels: {k8s-app: kube-proxy}}
+  template:
+    metadata: {labels: {k8s-app: kube-proxy}}
+    spec:
+      nodeSelector: {no-such: node}
+      containers: [{name: kube-proxy, image: registry.k8s.io/kube-proxy:v1.36.3}]
+"""
+
+
+def test_readme_mends_kube_proxy(reached: Stack) -> None:
+    """What README says against a target of kube-proxy that is down sets the address, and no more."""
+    cluster = reached.cluster
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    (block,) = (each for each in blocks if "metricsBindAddress" in each)
+    cluster.apply(KUBE_PROXY)
+    try:
+        path = f"{cluster.kubectl_program.parent}:{os.environ['PATH']}"
+        run("bash", "-euo", "pipefail", "-c", block, env={**cluster.env, "PATH": path})
+        found = cluster.get("configmap", "kube-proxy", "kube-system")
+        restarted = cluster.get("daemonset", "kube-proxy", "kube-system")
+    finally:
+        for kind in ("configmap", "daemonset"):
+            cluster.delete(kind, "kube-proxy", "kube-system")
+
+    assert found
+    assert restarted
+    settings = yaml.safe_load(found["data"]["config.conf"])
+    assert {"metricsBindAddress": "0.0.0.0:10249", "mode": ""} == {
+        name: settings[name] for name in ("metricsBindAddress", "mode")
+    }
+    assert "restartedAt" in str(restarted["spec"]["template"]["metadata"]["annotations"])
