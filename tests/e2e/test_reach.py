@@ -151,7 +151,7 @@ spec:
 
 
 def test_readme_mends_kube_proxy(reached: Stack) -> None:
-    """What README says against a target of kube-proxy that is down sets the address, and no more."""
+    """What README says where the target of kube-proxy is down sets the address, and no more."""
     cluster = reached.cluster
     blocks = re.findall(r"^```sh\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     (block,) = (each for each in blocks if "metricsBindAddress" in each)
