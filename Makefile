@@ -9,7 +9,7 @@ venv = .venv/stamp
 
 # The targets share one staged chart, and each uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help setup demo render test lint golden bench cluster-build cluster-up cluster-down e2e traps ready
+.PHONY: help setup demo render test lint golden bench cluster-build cluster-thanos cluster-up cluster-down e2e traps ready
 
 help: ## print this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1#/p' Makefile | awk -F '#' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ bench: setup $(stamps)/bench ## time and memory beside kustomize and yq, the sam
 
 cluster-build: setup ## build the programs and images of the test cluster (Linux, root; long when cold)
 	@$(py) -m tests.cluster build
+
+cluster-thanos: setup ## build Thanos too, for its own tests (long)
+	@$(py) -m tests.cluster thanos
 
 cluster-up: setup ## start the test cluster, and print its KUBECONFIG
 	@$(py) -m tests.cluster up

@@ -22,6 +22,7 @@ from tests.cluster.commands import CommandError, run
 from tests.cluster.errors import CannotBeDoneHereError, ClusterError, MissingRequirementError
 from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
+from tests.cluster.network import GATEWAY
 from tests.cluster.node import NAME
 from tests.cluster.poll import wait_until
 
@@ -100,6 +101,12 @@ class Cluster:
         if self.machine:
             return self.machine.layout.access
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+
+    @property
+    def node_address(self) -> str:
+        """The address of the node, at which its NodePorts answer; only our own is reached."""
+        self._own("reach a node")
+        return GATEWAY
 
     def kubectl(
         self, *args: str, stdin: str | None = None, timeout: float = KUBECTL_TIMEOUT

@@ -153,6 +153,8 @@ def kube_proxy_settings(layout: Layout) -> dict[str, Any]:
         "clusterCIDR": PODS,
         "conntrack": {"maxPerCore": 0, "min": 0},
         "hostnameOverride": NAME,
+        # Its own default is 127.0.0.1, where no pod can ask.
+        "metricsBindAddress": f"{GATEWAY}:10249",
         "mode": "iptables",
     }
 

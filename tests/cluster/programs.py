@@ -57,6 +57,8 @@ class Module:
     stamps: tuple[str, ...] = ()
     renamed: tuple[str, str] | None = None
     assets: tuple[Assets, ...] = ()
+    on_demand: bool = False
+    """Built only when it is asked for by name: long, and for few tests."""
 
     @property
     def folder(self) -> Path:
@@ -127,6 +129,7 @@ TABLE = (
     Module("grafana-standin", ("grafana-standin",), packages=(".",)),
     Module("nfs-provisioner-standin", ("nfs-provisioner-standin",), packages=(".",)),
     Module("local-provisioner-standin", ("local-provisioner-standin",), packages=(".",)),
+    Module("thanos", ("thanos",), stamps=(f"{PROMETHEUS}.Version=0.42.4",), on_demand=True),
 )
 OWNERS = {program: module for module in TABLE for program in module.programs}
 
@@ -165,8 +168,14 @@ def program(name: str) -> Path:
     """Return the path of a program that is built, or fail with what builds it."""
     path = home(OWNERS[name]) / name
     if not path.exists():
-        raise MissingRequirementError(f"{name} is not built: run `make cluster-build`")
+        target = f"cluster-{name}" if OWNERS[name].on_demand else "cluster-build"
+        raise MissingRequirementError(f"{name} is not built: run `make {target}`")
     return path
+
+
+def built(name: str) -> bool:
+    """Whether a program is there."""
+    return (home(OWNERS[name]) / name).exists()
 
 
 def assets(module_name: str, folder: str) -> Path:
@@ -178,12 +187,16 @@ def assets(module_name: str, folder: str) -> Path:
     return path
 
 
-def build_all() -> None:
-    """Build what is not built yet, one module at a time: each build uses every core."""
-    if all(home(module).exists() for module in TABLE):
+def build_all(*names: str) -> None:
+    """Build what is not built yet, one module at a time: each build uses every core.
+
+    Modules on demand are built where they are named.
+    """
+    wanted = [module for module in TABLE if not module.on_demand or module.name in names]
+    if all(home(module).exists() for module in wanted):
         return
     with lock(cache() / "build.lock"):
-        for module in TABLE:
+        for module in wanted:
             if not home(module).exists():
                 build(module)
 

@@ -148,5 +148,8 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = MappingProxyType(
         "local-provisioner": local_provisioner,
         "grafana-standin": grafana_standin,
         "nfs-provisioner-standin": nfs_provisioner_standin,
+        "thanos": functools.partial(single, "thanos"),
     }
 )
+ON_DEMAND = ("thanos",)
+"""What is there only where somebody has built it."""

@@ -374,3 +374,20 @@ def test_fake_node_has_the_labels_of_a_node() -> None:
     """A fake node can be chosen by its host name and by the labels that a test gives it."""
     labels = fake_node("fake-1", {"zone": "b"})["metadata"]["labels"]
     assert ("fake-1", "b") == (labels["kubernetes.io/hostname"], labels["zone"])
+
+
+def test_module_on_demand_waits_for_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Thanos is built where it is asked for, and whoever needs it is told how."""
+    built: list[str] = []
+    monkeypatch.setenv("DURABLE_CLUSTER_CACHE", str(tmp_path))
+    monkeypatch.setattr(programs, "build", lambda module: built.append(module.name))
+
+    programs.build_all()
+    assert {each.name for each in programs.TABLE if not each.on_demand} == {*built}
+    programs.build_all("thanos")
+    assert "thanos" == built[-1]
+    assert not programs.built("thanos")
+    with pytest.raises(MissingRequirementError, match="make cluster-thanos"):
+        programs.program("thanos")
