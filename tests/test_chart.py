@@ -90,7 +90,7 @@ ELSEWHERE = (
     *(f"localProvisioner.{path}" for path in LOCAL_PROVISIONER),
 )
 """Values that the plan does not hold: tests of what they make are their rows."""
-COMPONENTS = ("nfsProvisioner",)
+COMPONENTS = ("influxdb", "nfsProvisioner")
 """Blocks of components that the chart brings, each with rows in a file of tests of its own."""
 
 

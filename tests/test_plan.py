@@ -10,7 +10,7 @@ import yaml
 
 from durable import plan as plans
 from durable.document import Document
-from durable.plan import ConsumerPlan, Patch, Plan, Volume, parse_plan
+from durable.plan import ConsumerPlan, Patch, Plan, Store, Volume, parse_plan
 from durable.quantity import parse_quantity
 from tests.tools.stage import CHART
 
@@ -50,6 +50,27 @@ def _read(value: Any) -> Plan:
 def _consumer(name: str, keys: dict[str, Any]) -> ConsumerPlan:
     found: ConsumerPlan = _read({"persistence": {name: keys}}).consumers[name]
     return found
+
+
+STORE = {"url": "https://a.b-c.svc", "database": "d_1", "secret": "s"}
+
+
+def test_store_is_read() -> None:
+    """The long-term store arrives, and what is left out is empty."""
+    document = {"apiVersion": plans.API_VERSION, "kind": plans.KIND, "metadata": {}}
+    write = {"queueConfig": {"maxShards": 1}, "writeRelabelConfigs": [{"action": "drop"}]}
+    further = {"namespace": "n", "remoteWrite": write, "remoteRead": {"readRecent": True}}
+    plan = _read({**document, "spec": {"persistence": {}, "influxdb": {**STORE, **further}}})
+    assert Store("https://a.b-c.svc", "d_1", "n", "s", write, {"readRecent": True}) == plan.store
+    empty = dict.fromkeys(further)
+    plan = _read({**document, "spec": {"persistence": {}, "influxdb": {**STORE, **empty}}})
+    assert Store("https://a.b-c.svc", "d_1", "", "s", {}, {}) == plan.store
+
+
+@pytest.mark.parametrize("off", [{}, None, {"enabled": False, "size": "1Gi"}])
+def test_values_file_without_a_store(off: Any) -> None:
+    """A values file whose store is off is a plan; where it is on only the chart can name it."""
+    assert _read({"persistence": PERSISTENCE, "influxdb": off}).store is None
 
 
 def test_values_file() -> None:

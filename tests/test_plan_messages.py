@@ -39,6 +39,21 @@ def _patch(**keys: Any) -> dict[str, Any]:
     return _values(patches=[PATCH, keys])
 
 
+STORE = {
+    "url": "http://kps-influxdb.monitoring.svc:8086",
+    "database": "prometheus",
+    "namespace": "monitoring",
+    "secret": "kps-influxdb",
+}
+
+
+def _store(**keys: Any) -> dict[str, Any]:
+    return _document(persistence={}, influxdb=STORE | keys)
+
+
+SERVER = "spec.influxdb.url must be http://HOST:PORT, without path, user and password"
+GIVE = "give its rendered output as the stream, with the plan in it"
+STORE_KEYS = "known are url, database, namespace, secret, remoteWrite, remoteRead"
 PATH = "it must be an absolute path below / without '.', '..', '//' or a final '/'"
 INSIDE = "it must be a path inside the volume, relative, without '.', '..', '//' or a final '/'"
 QUANTITY = "it must be a Kubernetes quantity such as 50Gi"
@@ -70,7 +85,7 @@ WRONG: tuple[tuple[str, Any], ...] = (
     ("spec.persistence must be a mapping", _document()),
     ("spec.persistense is unknown: did you mean 'persistence'?", _document(persistense={})),
     (
-        "spec.x is unknown: known are release, namespace, chart, gitops, persistence",
+        "spec.x is unknown: known are release, namespace, chart, gitops, influxdb, persistence",
         _document(x=2),
     ),
     ("spec.release must be a string", _document(persistence={}, release=1)),
@@ -80,6 +95,48 @@ WRONG: tuple[tuple[str, Any], ...] = (
         _document(persistence={"prometheus": {"size": 0}}),
     ),
     ("persistence must be a mapping", {"persistence": None}),
+    ("spec.influxdb must be a mapping", _document(persistence={}, influxdb="kps-influxdb")),
+    ("spec.influxdb.url must be a string that is not empty", _store(url=None)),
+    (SERVER, _store(url="http://writer:secret@kps-influxdb:8086")),
+    (SERVER, _store(url="http://kps-influxdb:8086/api")),
+    (SERVER, _store(url="kps-influxdb:8086")),
+    (
+        "spec.influxdb.database is 'a&rp=b': it must be letters, digits, '_' and '-'",
+        _store(database="a&rp=b"),
+    ),
+    ("spec.influxdb.secret must be a string that is not empty", _store(secret="")),
+    ("spec.influxdb.namespace must be a string", _store(namespace=1)),
+    ("spec.influxdb.secrets is unknown: did you mean 'secret'?", _store(secrets="a")),
+    (f"spec.influxdb.password is unknown: {STORE_KEYS}", _store(password="a")),  # noqa: S106  of nobody
+    ("spec.influxdb.remoteWrite must be a mapping", _store(remoteWrite=[])),
+    (
+        "spec.influxdb.remoteWrite.url is unknown: known are queueConfig, writeRelabelConfigs",
+        _store(remoteWrite={"url": "http://a"}),
+    ),
+    (
+        "spec.influxdb.remoteWrite.queueConfig must be a mapping",
+        _store(remoteWrite={"queueConfig": 5}),
+    ),
+    (
+        "spec.influxdb.remoteWrite.writeRelabelConfigs must be a list",
+        _store(remoteWrite={"writeRelabelConfigs": {}}),
+    ),
+    (
+        "spec.influxdb.remoteWrite.writeRelabelConfigs[0] must be a mapping",
+        _store(remoteWrite={"writeRelabelConfigs": ["drop"]}),
+    ),
+    (
+        "spec.influxdb.remoteRead.recent is unknown: did you mean 'readRecent'?",
+        _store(remoteRead={"recent": True}),
+    ),
+    (
+        "spec.influxdb.remoteRead.readRecent must be true or false",
+        _store(remoteRead={"readRecent": "yes"}),
+    ),
+    (
+        f"influxdb.enabled needs the chart, which renders the store: {GIVE}",
+        _values() | {"influxdb": {"enabled": True}},
+    ),
     ("gitops must be a mapping", _values() | {"gitops": True}),
     ("gitops.argo is unknown: did you mean 'argocd'?", _values() | {"gitops": {"argo": True}}),
     ("gitops.argocd must be true or false", _values() | {"gitops": {"argocd": "yes"}}),

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable import consumers, pipeline, stream
+from durable import plan as plans
 from durable.pipeline import PlanFile
 from tests import crds
 from tests.crds import RELEASES, AbsentError, Release, faults, field, schema
@@ -95,6 +96,41 @@ def test_injected_fields_are_known(release: Release, kind: str) -> None:
     assert [] == faults(release, document)
     # Nothing of it is missing, either.
     assert {"storage", "securityContext", "affinity", "initContainers"} <= document["spec"].keys()
+
+
+STORE = {
+    "url": "http://kps-influxdb.monitoring.svc:8086",
+    "database": "prometheus",
+    "namespace": "monitoring",
+    "secret": "kps-influxdb",
+    "remoteWrite": {
+        "queueConfig": {"maxShards": 10, "maxSamplesPerSend": 5000},
+        "writeRelabelConfigs": [{"sourceLabels": ["__name__"], "regex": "go_.*", "action": "drop"}],
+    },
+    "remoteRead": {"readRecent": True},
+}
+REMOTE = {"Prometheus": {"remoteWrite", "remoteRead"}, "PrometheusAgent": {"remoteWrite"}}
+
+
+@EACH_RELEASE
+@EACH_KIND
+def test_remote_fields_are_known(release: Release, kind: str) -> None:
+    """What sends to the long-term store is in the schema of every release that has the kind."""
+    if schema(release, kind) is None:
+        return
+    plan = {"apiVersion": plans.API_VERSION, "kind": plans.KIND, "metadata": {"name": "plan"}}
+    plan["spec"] = {"persistence": {}, "influxdb": STORE}
+    before = _custom_resource(kind, {"remoteWrite": [{"url": "http://other"}]})
+    documents = [before, _operator(release), plan]
+    text = stream.read(yaml.safe_dump_all(documents, sort_keys=False).encode())
+    pipeline.run(text, None)
+    document: dict[str, Any] = text.chunks[0].document.value
+    if kind in REMOTE:
+        assert [] == faults(release, document)
+        assert REMOTE[kind] == {"remoteWrite", "remoteRead"} & document["spec"].keys()
+        assert 2 == len(document["spec"]["remoteWrite"])
+    else:
+        assert before == document
 
 
 @EACH_RELEASE

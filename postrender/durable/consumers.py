@@ -36,6 +36,8 @@ class Facts:
     claim_retention_since: Version
     retention_size: bool = False
     sharded: bool = False
+    remote_write: bool = False
+    remote_read: bool = False
 
 
 PROMETHEUS = Facts(
@@ -51,6 +53,8 @@ PROMETHEUS = Facts(
     claim_retention_since=(0, 70),
     retention_size=True,
     sharded=True,
+    remote_write=True,
+    remote_read=True,
 )
 AGENT = Facts(
     consumer="prometheus",
@@ -64,6 +68,7 @@ AGENT = Facts(
     gid=2000,
     claim_retention_since=(0, 70),
     sharded=True,
+    remote_write=True,
 )
 ALERTMANAGER = Facts(
     consumer="alertmanager",
@@ -92,6 +97,8 @@ THANOS_RULER = Facts(
 )
 CUSTOM_RESOURCES = {facts.kind: facts for facts in (PROMETHEUS, AGENT, ALERTMANAGER, THANOS_RULER)}
 
+# Our own long-term store: its claim and its volume are rendered by the chart, and only judged here.
+INFLUXDB = "influxdb"
 GRAFANA = "grafana"
 GRAFANA_MOUNT = "/var/lib/grafana"
 GRAFANA_ID = 472  # user and group of the grafana image

@@ -12,6 +12,7 @@ from durable.checks import (
     ownership,
     pods,
     registry,
+    remote,
     retention,
     volumes,
 )
@@ -31,6 +32,7 @@ from durable.steps.limit_retention import limit_retention
 from durable.steps.mount_grafana import mount_grafana
 from durable.steps.pin_nodes import pin_nodes
 from durable.steps.record_plan import plan_text, record_plan
+from durable.steps.send_remote import send_remote
 from durable.steps.set_fs_group import set_fs_group
 from durable.stream import cure
 
@@ -52,6 +54,7 @@ STEPS = (
     fix_ownership,
     limit_retention,
     bind_volumes,
+    send_remote,
     apply_patches,
 )
 
@@ -66,6 +69,7 @@ CHECKS = (
     consumers,
     classes,
     ownership,
+    remote,
     helm,
 )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from durable.errors import DocumentError, PlanError
 from durable.patch import check_operations
+from durable.pattern import pattern
 from durable.quantity import parse_quantity, parse_retention_size
 from durable.record import record
 
@@ -36,7 +39,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 DEFAULT_IMAGE = "docker.io/library/busybox:1.37.0"
 GENERAL = ("image", "accept", "patches")
-SPEC = ("release", "namespace", "chart", "gitops", "persistence")
+SPEC = ("release", "namespace", "chart", "gitops", "influxdb", "persistence")
+STORE = ("url", "database", "namespace", "secret", "remoteWrite", "remoteRead")
+# No path, and no user with a password, which the record of the plan would tell everybody.
+SERVER = pattern(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
+DATABASE = pattern(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 
 
 @record
@@ -87,6 +94,21 @@ class Patch:
 
 
 @record
+class Store:
+    """The long-term store: a server, its database, and the Secret that has its users.
+
+    ``remote_write`` and ``remote_read`` are further fields of the entries in the Prometheus object.
+    """
+
+    url: str
+    database: str
+    namespace: str
+    secret: str
+    remote_write: Any
+    remote_read: Any
+
+
+@record
 class Plan:
     """The whole plan; ``raw`` is the plan's spec as it was read, for the record."""
 
@@ -97,6 +119,7 @@ class Plan:
     consumers: Any  # name -> ConsumerPlan, for the consumers that the plan names
     accept: tuple[str, ...]
     patches: tuple[Patch, ...]
+    store: Store | None
     raw: Any
 
 
@@ -127,6 +150,7 @@ def _plan(value: Any) -> Plan:
         consumers={n: _consumer(n, persistence[n], f"{path}.{n}") for n in named},
         accept=tuple(_strings(_or(persistence.get("accept"), []), path + ".accept")),
         patches=tuple(_each(_or(persistence.get("patches"), []), path + ".patches", _patch)),
+        store=_store(spec["influxdb"], where + "influxdb") if spec.get("influxdb") else None,
         raw=spec,
     )
 
@@ -140,6 +164,11 @@ def _spec(top: dict[str, Any]) -> tuple[dict[str, Any], str]:
         _known(spec, SPEC, "spec")
         return spec, "spec."
     if "persistence" in top:
+        if isinstance(top.get("influxdb"), dict) and top["influxdb"].get("enabled"):
+            raise PlanError(
+                "influxdb.enabled needs the chart, which renders the store: "
+                "give its rendered output as the stream, with the plan in it"
+            )
         return {key: top[key] for key in ("persistence", "gitops") if key in top}, ""
     raise PlanError(f"neither a {KIND} document nor a values file with a 'persistence' block")
 
@@ -221,6 +250,30 @@ def _patch(value: Any, path: str) -> Patch:
         raise PlanError(f"{path}.target.kind is missing")
     check_operations(said.get("patch"), path + ".patch")
     return Patch(kind, name, namespace, said["patch"])
+
+
+def _store(value: Any, path: str) -> Store:
+    said = {k: v for k, v in _mapping(value, path).items() if v is not None}
+    _known(said, STORE, path)
+    url, database, secret = (
+        _string(said.get(key, ""), f"{path}.{key}", empty=False)
+        for key in ("url", "database", "secret")
+    )
+    if not SERVER.fullmatch(url):
+        # The value is not shown, as it may hold a password.
+        raise PlanError(f"{path}.url must be http://HOST:PORT, without path, user and password")
+    if not DATABASE.fullmatch(database):
+        raise PlanError(f"{path}.database is {database!r}: it must be letters, digits, '_' and '-'")
+    write = _mapping(said.get("remoteWrite", {}), path + ".remoteWrite")
+    _known(write, ("queueConfig", "writeRelabelConfigs"), path + ".remoteWrite")
+    _mapping(write.get("queueConfig", {}), path + ".remoteWrite.queueConfig")
+    relabel = path + ".remoteWrite.writeRelabelConfigs"
+    _each(write.get("writeRelabelConfigs", []), relabel, _mapping)
+    read = _mapping(said.get("remoteRead", {}), path + ".remoteRead")
+    _known(read, ("readRecent",), path + ".remoteRead")
+    _flag(read.get("readRecent", False), path + ".remoteRead.readRecent")
+    namespace = _string(said.get("namespace", ""), path + ".namespace")
+    return Store(url, database, namespace, secret, write, read)
 
 
 def _known(value: dict[str, Any], keys: tuple[str, ...], path: str) -> None:

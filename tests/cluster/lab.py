@@ -15,6 +15,7 @@ REPOSITORIES: Mapping[str, str] = MappingProxyType(
     {
         "docker.io/grafana/grafana": "grafana-standin",
         "docker.io/library/busybox": "busybox",
+        "docker.io/library/influxdb": "influxdb",
         "docker.io/rancher/local-path-provisioner": "local-path-provisioner",
         "quay.io/prometheus-operator/admission-webhook": "admission-webhook",
         "quay.io/prometheus-operator/prometheus-config-reloader": "prometheus-config-reloader",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
+from tests.cluster import debian
 from tests.cluster.commands import run
 from tests.cluster.host import busybox
 from tests.cluster.images import Entry, Recipe
@@ -28,6 +29,8 @@ BASE = (
 NOBODY = 65534
 PROVISIONER = "DURABLE_LOCAL_PROVISIONER"
 GRAFANA = 472
+INFLUXDB = 1500
+PATH = MappingProxyType({"PATH": "/sbin:/usr/sbin:/bin:/usr/bin"})
 
 
 def pause() -> Recipe:
@@ -37,13 +40,42 @@ def pause() -> Recipe:
     )
 
 
-def shell() -> Recipe:
+def commands() -> tuple[Entry, ...]:
     """Debian's static busybox with a link for each of its commands."""
     names = run(busybox(), "--list").split()
-    links = tuple(Entry(f"/bin/{name}", link="busybox") for name in names if name != "busybox")
-    files = (Entry("/bin/busybox", busybox()), Entry("/root", mode=0o700), Entry("/var"))
-    path = {"PATH": "/sbin:/usr/sbin:/bin:/usr/bin"}
-    return Recipe("busybox", (*BASE, *files, *links), command=("sh",), env=path)
+    links = (Entry(f"/bin/{name}", link="busybox") for name in names if name != "busybox")
+    return (Entry("/bin/busybox", busybox()), *links)
+
+
+def shell() -> Recipe:
+    """A shell and what goes with it."""
+    files = (*BASE, *commands(), Entry("/root", mode=0o700), Entry("/var"))
+    return Recipe("busybox", files, command=("sh",), env=PATH)
+
+
+def influxdb() -> Recipe:
+    """Debian's InfluxDB, server and client, with a shell and the libraries that they need.
+
+    It is 1.6.7, in the place of the 1.12 that the chart names: later ones are in no registry of
+    packages. That image has an entrypoint of its own, which the chart does not use.
+    """
+    found = {
+        "influxd": debian.package("influxdb") / "usr" / "bin" / "influxd",
+        "influx": debian.package("influxdb-client") / "usr" / "bin" / "influx",
+    }
+    needed = {
+        path: file for each in found.values() for path, file in debian.libraries(each).items()
+    }
+    folders = {str(parent) for path in needed for parent in PurePath(path).parents} - {"/"}
+    files = (
+        *(Entry(path) for path in sorted({*folders, "/var", "/var/lib"})),
+        *(Entry(path, file) for path, file in sorted(needed.items())),
+        *(Entry(f"/bin/{name}", file) for name, file in found.items()),
+        Entry("/var/lib/influxdb", uid=INFLUXDB, gid=INFLUXDB),
+    )
+    return Recipe(
+        "influxdb", (*BASE, *commands(), *files), ("influxd",), user=str(INFLUXDB), env=PATH
+    )
 
 
 def prometheus() -> Recipe:
@@ -149,6 +181,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = MappingProxyType(
         "grafana-standin": grafana_standin,
         "nfs-provisioner-standin": nfs_provisioner_standin,
         "thanos": functools.partial(single, "thanos"),
+        "influxdb": influxdb,
     }
 )
 ON_DEMAND = ("thanos",)

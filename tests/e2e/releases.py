@@ -82,6 +82,29 @@ def reached(cluster: Cluster, namespace: str, url: str) -> Release:
     return Release(cluster, "reach", namespace, 4, values)
 
 
+def long_term(cluster: Cluster) -> Release:
+    """values/influxdb.yaml over values/local.yaml: Prometheus with a long-term store, no more."""
+    name = "long-term"
+    off = {"enabled": False}
+    release = on_disks(
+        Release(cluster, name, name, 4, {}),
+        "local",
+        profile("influxdb"),
+        for_stack({"alertmanager": off, "grafana": off}),
+        {"persistence": {"alertmanager": off, "grafana": off}},
+    )
+    # Classes are the whole cluster's, and another release may have its own of that profile.
+    volume = {"node": cluster.node_name, "local": str(release.folder("influxdb"))}
+    small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+    store = {"size": "1Gi", "storageClassName": name, "volumes": [volume], "resources": small}
+    moved = {
+        "storageClasses": [{"name": name}],
+        "persistence": {"prometheus": {"storageClassName": name}},
+        "influxdb": store,
+    }
+    return replace(release, values=merged(release.values, moved))
+
+
 def provisioned(cluster: Cluster) -> Release:
     """A class that provisions: the default class of a cluster that is not ours."""
     persistence = {name: {"size": "1Gi"} for name in ("prometheus", "alertmanager", "grafana")}

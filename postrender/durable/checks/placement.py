@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable.consumers import CONSUMERS
+from durable.consumers import CONSUMERS, INFLUXDB
 from durable.document import Document
 from durable.errors import DocumentError
 from durable.pattern import pattern
@@ -24,6 +24,7 @@ ZONE = "topology.kubernetes.io/zone"
 TEMPLATE = ("spec", "storage", "volumeClaimTemplate", "spec")
 TERMS = ("spec", "nodeAffinity", "required", "nodeSelectorTerms")
 RIVALS = ("emptyDir", "ephemeral")
+OWNERS = (*CONSUMERS, INFLUXDB)
 SOURCES = ("local", "hostPath", "nfs", "csi", "azureFile")
 # Those that the chart does not offer, and a volume made by hand may have.
 DISKS = (
@@ -124,6 +125,19 @@ def claim_template(stack: Stack, consumer: Consumer) -> Claim | None:
     return Claim(document, "spec", document.mapping("spec")) if document else None
 
 
+def store_claim(stack: Stack) -> Claim | None:
+    """The claim of the long-term store, which the chart renders as a document."""
+    for claim in stack.kind("PersistentVolumeClaim"):
+        if claim.labels.get(CONSUMER_LABEL) == INFLUXDB:
+            return Claim(claim, "spec", claim.mapping("spec"))
+    return None
+
+
+def values_of(owner: str) -> str:
+    """Where the values have what is said of a volume's owner."""
+    return owner if owner == INFLUXDB else f"persistence.{owner}"
+
+
 def class_of(stack: Stack, claim: Claim) -> Object | None:
     """The claim's class, where the stream holds it."""
     return stack.find("StorageClass", claim.storage_class) if claim.storage_class else None
@@ -143,7 +157,10 @@ def network(name: str) -> bool:
 
 
 def placed(stack: Stack) -> Iterator[Placed]:
-    """The static volumes that carry a consumer's label or are reserved for a consumer's claim."""
+    """The static volumes that carry a consumer's label or are reserved for a consumer's claim.
+
+    The long-term store counts as one: its volume must be as much its own as the others'.
+    """
     volumes = stack.kind("PersistentVolume")
     if not volumes:
         return
@@ -158,7 +175,7 @@ def placed(stack: Stack) -> Iterator[Placed]:
         claim, namespace = (volume.string("spec", "claimRef", key) for key in ("name", "namespace"))
         owner = str(volume.labels.get(CONSUMER_LABEL) or reserved.get((namespace, claim), ""))
         kind = next((k for k in (*SOURCES, *DISKS) if volume.get("spec", k) is not None), "")
-        if owner in CONSUMERS:
+        if owner in OWNERS:
             source = volume.mapping("spec", kind) if kind else {}
             yield Placed(owner, claim, volume, kind, source, affinity_values(volume, HOSTNAME))
 

@@ -12,9 +12,12 @@ from durable.checks.placement import (
     placed,
     provisions,
     storage_fix,
+    store_claim,
+    values_of,
 )
 from durable.checks.reach import unreachable
 from durable.checks.registry import Fault, rule, shown
+from durable.consumers import INFLUXDB
 from durable.findings import REFUSE, WARN
 from durable.stack import CONSUMER_LABEL, VOLUME_LABEL, guarded
 
@@ -53,6 +56,24 @@ def enough(stack: Stack) -> Iterator[Fault]:
             entries = ["..."] * bool(consumer.plan.volumes) + [ENTRY] * min(len(missing), FEW)
             fix = f"persistence: {{{consumer.name}: {{volumes: [{', '.join(entries)}]}}}}."
             yield Fault(consumer.object, "", says, fix)
+    yield from _stored(stack)
+
+
+def _stored(stack: Stack) -> Iterator[Fault]:
+    """The same for the long-term store, whose claim is a document."""
+    claim = store_claim(stack)
+    found = class_of(stack, claim) if claim else None
+    if (
+        claim is None
+        or found is None
+        or provisions(found)
+        or claim.storage_class in discovered(stack)
+    ):
+        return
+    if _free(stack, claim) or any(v.claim == claim.object.name for v in placed(stack)):
+        return
+    says = f"has no volume: the class {claim.storage_class} makes none"
+    yield Fault(claim.object, "", says, f"{INFLUXDB}: {{volumes: [{ENTRY}]}}.")
 
 
 @rule(WARN, "Render the chart into the stream: it makes the PersistentVolumes of the plan.")
@@ -141,7 +162,7 @@ def _entry(volume: Placed) -> str:
     place = volume.object.labels.get(VOLUME_LABEL)
     if place is None:
         return f"spec.{volume.kind} in {volume.object}"
-    return f"persistence.{volume.consumer}.volumes[{place}].{volume.kind}"
+    return f"{values_of(volume.consumer)}.volumes[{place}].{volume.kind}"
 
 
 @rule(REFUSE, "Make the volume's capacity, class and access modes those of its claim.")
@@ -159,6 +180,10 @@ def fit(stack: Stack) -> Iterator[Fault]:
         for volume in placed(stack):
             if volume.consumer == consumer.name and volume.claim in names:
                 yield from _misfits(volume.object, claim)
+    stored = store_claim(stack)
+    for volume in placed(stack) if stored else ():
+        if stored and volume.consumer == INFLUXDB and volume.claim == stored.object.name:
+            yield from _misfits(volume.object, stored)
 
 
 def _misfits(volume: Object, claim: Claim) -> Iterator[Fault]:
@@ -168,7 +193,7 @@ def _misfits(volume: Object, claim: Claim) -> Iterator[Fault]:
         says = "is missing" if said is None else f"is {said}"
         fix = f"spec: {{capacity: {{storage: {claim.request}}}}} in {volume}."
         if owner := volume.labels.get(CONSUMER_LABEL):
-            entry = f"persistence.{owner}.volumes[{volume.labels.get(VOLUME_LABEL)}]"
+            entry = f"{values_of(str(owner))}.volumes[{volume.labels.get(VOLUME_LABEL)}]"
             fix = f"size: {claim.request} in {entry}, or no size there."
         asks = f"{says}, and the claim asks for {claim.request}"
         yield Fault(volume, "spec.capacity.storage", asks, fix)
@@ -311,7 +336,9 @@ def reserved(stack: Stack) -> Iterator[Fault]:
         elif (namespace, name) in owners:
             other = owners[namespace, name]
             says = f"is {namespace}/{name}, as in {other}: only one of them is used"
-            fix = f"persistence: {{{volume.consumer}: {{volumes: [...]}}}} with one entry per pod."
+            keys = f"{{{volume.consumer}: {{volumes: [...]}}}}"
+            keys = f"persistence: {keys}" if volume.consumer != INFLUXDB else keys[1:-1]
+            fix = f"{keys} with one entry per pod."
             yield Fault(target, "spec.claimRef", says, fix)
         else:
             owners[namespace, name] = target
