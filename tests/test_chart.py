@@ -252,6 +252,7 @@ NOTED: Settings = {
     "localProvisioner.classes": [{"name": "disks", "hostDir": "/data/local"}],
     "persistence.thanosRuler.enabled": True,
     "persistence.thanosRuler.storageClassName": "disks",
+    "influxdb.enabled": True,
     "kube-prometheus-stack.namespaceOverride": "elsewhere",
 }
 
@@ -272,6 +273,8 @@ def test_notes(major: int, tmp_path: Path) -> None:
     assert "alertmanager 5Gi c nfs.example.com:/exports/prometheus, vol-1" in lines
     assert "grafana 10Gi (the cluster's default) provisioned by the class" in lines
     assert "thanosRuler 10Gi disks discovered in /data/local of each node" in lines
+    assert "influxdb 50Gi (the cluster's default) provisioned by the class" in lines
+    assert " kubectl get secret kps-influxdb -n elsewhere -o yaml" in lines
     assert " kubectl get pvc,pv -n elsewhere" in lines
     assert "--force or --force-replace" in told["notes"]
 

@@ -213,7 +213,6 @@ def test_kubectl_knows_the_flags(tmp_path: Path, block: str) -> None:
     here = workshop(tmp_path, majors(block)[0])
     here.run(block)
     calls = [call[1:] for call in here.calls if call[0] == "kubectl"]
-
     assert calls
     for call in calls:
         assert set() == unknown(program, call[: 3 if "create" in call else 1], call, ["options"])

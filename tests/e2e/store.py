@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import urllib.parse
 from dataclasses import dataclass
 from typing import Any
 
-from tests.cluster.cluster import Cluster, Endpoint, Object, Response, is_true
+from tests.cluster.cluster import HTTP_TIMEOUT, Cluster, Endpoint, Object, Response, is_true
 from tests.cluster.errors import ClusterError
 
 PORT = 8086
@@ -56,6 +57,20 @@ class Store:
             headers["Authorization"] = f"Basic {base64.b64encode(told).decode()}"
         endpoint = Endpoint(f"{self.name}-0", self.namespace, PORT)
         return self.cluster.http(endpoint, path, body=body, headers=headers)
+
+    def announce(self, path: str, size: int, user: str) -> int:
+        """Return the status that a request of some size gets before it is sent."""
+        told = base64.b64encode(f"{user}:{self.password(user)}".encode()).decode()
+        headers = {"Authorization": f"Basic {told}", "Content-Length": str(size)}
+        with self.cluster.address(Endpoint(f"{self.name}-0", self.namespace, PORT)) as where:
+            connection = http.client.HTTPConnection(where, timeout=HTTP_TIMEOUT)
+            connection.putrequest("POST", path)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            status = connection.getresponse().status
+            connection.close()
+            return status
 
     def query(self, user: str, statement: str) -> Response:
         """Ask in InfluxQL."""
