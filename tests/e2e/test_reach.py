@@ -126,6 +126,41 @@ def test_configuration_has_the_tenant(reached: Stack) -> None:
     assert "for-the-tests" not in str(record["data"])
 
 
+WANTING = {
+    "apiVersion": "monitoring.coreos.com/v1",
+    "kind": "Prometheus",
+    "metadata": {"name": "wanting", "namespace": NAMESPACE},
+    "spec": {
+        "serviceMonitorSelector": {},
+        "remoteWrite": [
+            {
+                "url": "http://nowhere",
+                "basicAuth": {"username": {"name": "not-made-yet", "key": "username"}},
+            }
+        ],
+    },
+}
+
+
+def test_operator_names_a_secret_that_is_missing(reached: Stack) -> None:
+    """Without the Secret of a remote write nothing is made of the object, and the log says why."""
+    cluster = reached.cluster
+    (operator,) = cluster.objects(
+        "pods", NAMESPACE, "app.kubernetes.io/component=prometheus-operator"
+    )
+    cluster.apply(yaml.safe_dump(WANTING))
+    try:
+        cluster.wait(
+            "the operator names the Secret",
+            lambda: "not-made-yet" in cluster.logs(operator["metadata"]["name"], NAMESPACE),
+            TIMEOUT,
+            NAMESPACE,
+        )
+        assert cluster.get("statefulset", "prometheus-wanting", NAMESPACE) is None
+    finally:
+        cluster.delete("prometheus", "wanting", NAMESPACE)
+
+
 KUBE_PROXY = """
 apiVersion: v1
 kind: ConfigMap
