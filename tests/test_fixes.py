@@ -145,6 +145,11 @@ WISHES: dict[str, tuple[str, str, str]] = {
         _server("additionalConfig: {retentionPercentage: 80}"),
     ),
     "three pods, one volume": ("volumes/enough", STATIC, _server("replicas: 3")),
+    "two pods, one name": (
+        "volumes/enough",
+        PROVISIONED,
+        _server(f"replicas: 2\n{_claim('{volumeName: history}')}"),
+    ),
     "no volume": ("volumes/enough", "storageClasses: [{name: fast}]\n" + PROVISIONED, ""),
     "a raw device": (
         "volumes/filesystem",

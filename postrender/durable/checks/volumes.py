@@ -9,6 +9,7 @@ from durable.checks.placement import (
     directory,
     discovered,
     network,
+    paste,
     placed,
     provisions,
     storage_fix,
@@ -47,6 +48,8 @@ def enough(stack: Stack) -> Iterator[Fault]:
         if claim is None or consumer.plan is None or _contested(stack, consumer):
             continue
         found = class_of(stack, claim)
+        if claim.spec.get("volumeName") and len(set(consumer.claims())) > 1:
+            yield _one_for_all(consumer, claim)
         if provisions(found) or not (consumer.plan.volumes or found):
             continue
         covered = _covered(stack, consumer)
@@ -91,6 +94,15 @@ def rendered(stack: Stack) -> Iterator[Fault]:
             fix = "The output of helm template with kube-prometheus-stack.enabled=false, before it."
             where = f"persistence.{consumer.name}.volumes"
             yield Fault(f"plan {stack.plan.release}".rstrip(), where, says, fix)
+
+
+def _one_for_all(consumer: Consumer, claim: Claim) -> Fault:
+    says = "sends the claims of all pods to one volume, and one of them gets it"
+    fix = storage_fix(consumer, "volumeClaimTemplate: {spec: {volumeName: null}}")
+    if consumer.facts is None:
+        plain = f"No volumeName in {consumer}."
+        fix = paste(consumer.object, "persistence: {volumeName: null}", plain=plain)
+    return Fault(claim.object, f"{claim.field}.volumeName", says, fix)
 
 
 def _contested(stack: Stack, consumer: Consumer) -> bool:
