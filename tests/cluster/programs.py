@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import resource
 import shutil
 import tempfile
 import time
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = Path(__file__).resolve().parent / "mod"
 BUILD_TIMEOUT = 3600
+KEEP_SECONDS = 7 * 24 * 3600
 SETTINGS = {
     "CGO_ENABLED": "0",
     "GOWORK": "off",
@@ -212,7 +214,7 @@ def lock(path: Path) -> Iterator[None]:
 
 def build(module: Module) -> None:
     """Build a module into a folder that gets its name once everything is in it."""
-    started = time.monotonic()
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     log.info("%s: building %s", module.name, ", ".join(module.programs))
     target = home(module)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -224,7 +226,14 @@ def build(module: Module) -> None:
             copy_assets(module, each, made / each.folder)
         remove_older(module)
         made.rename(target)
-    log.info("%s: built in %.0f s", module.name, time.monotonic() - started)
+    log.info("%s: built in %.0f s%s", module.name, time.monotonic() - started, processors(before))
+
+
+def processors(before: resource.struct_rusage) -> str:
+    """Return how long the processors were at work since, which no neighbour makes longer."""
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime
+    return f" ({used:.0f} s of all processors)"
 
 
 def compile_programs(module: Module, target: Path) -> None:
@@ -264,5 +273,12 @@ def copy_assets(module: Module, wanted: Assets, target: Path) -> None:
 
 def remove_older(module: Module) -> None:
     """Remove what earlier versions of the module left."""
-    for path in home(module).parent.glob(f"{module.name}-{'[0-9a-f]' * 16}"):
+    for path in outdated(home(module).parent, module.name):
         shutil.rmtree(path)
+
+
+def outdated(folder: Path, name: str, suffix: str = "") -> list[Path]:
+    """Return what other keys left a while ago; what is newer may be of another checkout in use."""
+    since = time.time() - KEEP_SECONDS
+    found = folder.glob(f"{name}-{'[0-9a-f]' * 16}{suffix}")
+    return [path for path in found if path.stat().st_mtime < since]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -226,6 +227,16 @@ def test_key_follows_the_pinned_versions(tmp_path: Path, monkeypatch: pytest.Mon
     assert first == programs.key(module)
     (module.folder / "go.sum").write_text("two\n")
     assert first != programs.key(module)
+
+
+def test_only_what_is_old_is_removed(tmp_path: Path) -> None:
+    """What another key left is removed a week later: until then another checkout may use it."""
+    old, new, other = (tmp_path / f"{name}-{'0' * 15}{n}" for n, name in enumerate(("m", "m", "n")))
+    for path in (old, new, other):
+        path.mkdir()
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    assert [old] == programs.outdated(tmp_path, "m")
 
 
 def test_state_is_read_as_written(tmp_path: Path) -> None:
