@@ -33,6 +33,7 @@ PROMETHEUS = ("prometheus", "prometheus.prometheusSpec.storageSpec")
 ALERTMANAGER = ("alertmanager", "alertmanager.alertmanagerSpec.storage")
 THANOS_RULER = ("thanosRuler", "thanosRuler.thanosRulerSpec.storage")
 GRAFANA = ("grafana", "grafana.persistence")
+CLAIM = ("grafana", "grafana.persistence.storageClassName, accessModes or existingClaim")
 MISPLACED: dict[str, tuple[str, str]] = {
     "alertmanager.alertmanagerSpec.storageSpec": ALERTMANAGER,
     "alertmanager.alertmanagerSpec.Storage": ALERTMANAGER,
@@ -47,6 +48,9 @@ MISPLACED: dict[str, tuple[str, str]] = {
     "grafana.storage": GRAFANA,
     "grafana.storageSpec": GRAFANA,
     "grafana.pvc": GRAFANA,
+    "grafana.persistence.storageClass": CLAIM,
+    "grafana.persistence.accessMode": CLAIM,
+    "grafana.persistence.existingclaim": CLAIM,
     "prometheus.persistentVolume": PROMETHEUS,
     "prometheus.storage": PROMETHEUS,
     "prometheus.storageSpec": PROMETHEUS,
@@ -59,10 +63,20 @@ MISPLACED: dict[str, tuple[str, str]] = {
     "thanosRuler.thanosRulerSpec.persistentVolumeClaimRetentionPolicy": THANOS_RULER,
     "thanosRuler.thanosRulerSpec.storageSpec": THANOS_RULER,
 }
+# Upstream's blocks where nothing reads them, and their place.
+TOO_FAR_UP = {
+    "prometheusSpec": f"{STACK}.prometheus.prometheusSpec",
+    "alertmanagerSpec": f"{STACK}.alertmanager.alertmanagerSpec",
+    "thanosRulerSpec": f"{STACK}.thanosRuler.thanosRulerSpec",
+    "storageSpec": "persistence.prometheus, or what else shall last",
+    "persistentVolume": "persistence.prometheus, or what else shall last",
+}
 READ = (
     "alertmanager.alertmanagerSpec.persistentVolumeClaimRetentionPolicy",
     "alertmanager.alertmanagerSpec.storage",
     "grafana.persistence",
+    *(f"grafana.persistence.{key}" for key in ("storageClassName", "accessModes", "existingClaim")),
+    *(f"grafana.persistence.{key}" for key in ("size", "inMemory", "volumeName")),
     "prometheus.prometheusSpec.persistentVolumeClaimRetentionPolicy",
     "prometheus.prometheusSpec.storageSpec",
     "thanosRuler.thanosRulerSpec.storage",
@@ -82,6 +96,7 @@ GUARDS: dict[str, Guard] = {
     "release-with-dot": Guard({}, 'release name "k.p.s" needs letters', release="k.p.s"),
     **{f"own-key-{key}": _misplaced(key, f"{key} at the top level") for key in OWN_BLOCKS},
     **{path: _upstream(path, *right) for path, right in MISPLACED.items()},
+    **{path: _misplaced(path, right) for path, right in TOO_FAR_UP.items()},
     "class-twice": Guard(
         classes("Retain", "a", "b", "a"), 'storageClasses[2].name "a" needs to be different'
     ),

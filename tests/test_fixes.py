@@ -70,6 +70,11 @@ WISHES: dict[str, tuple[str, str, str]] = {
         PROVISIONED,
         _server("additionalConfig: {storageSpec: {volumeClaimTemplate: {}}}"),
     ),
+    "a size that is dead": (
+        "claims/durable",
+        PROVISIONED,
+        _server(f"storageSpec: {{volumeClaimTemplate: {BIG}}}"),
+    ),
     "data elsewhere": (
         "claims/durable",
         PROVISIONED,

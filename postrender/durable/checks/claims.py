@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from durable.checks.placement import (
     RIVALS,
+    TEMPLATE,
     claim_template,
     class_of,
     paste,
@@ -30,6 +31,16 @@ STORAGE = ("spec", "storage")
 DATA = "GF_PATHS_DATA"
 # Wishes that no custom resource reads: the chart's names for the field, and a template too far up.
 DEAD = ("storageSpec", "volumeClaimTemplate", "volumeClaimTemplates", "persistence")
+# What the operator's CRDs have below spec.storage; Helm 3 loses any other key, Helm 4 fails at it.
+READ = {
+    (): ("disableMountSubPath", "emptyDir", "ephemeral", "volumeClaimTemplate"),
+    TEMPLATE[2:3]: ("apiVersion", "kind", "metadata", "spec", "status"),
+    TEMPLATE[2:]: (
+        *("accessModes", "dataSource", "dataSourceRef", "resources", "selector"),
+        *("storageClassName", "volumeAttributesClassName", "volumeMode", "volumeName"),
+    ),
+    (*TEMPLATE[2:], "resources"): ("claims", "limits", "requests"),
+}
 
 
 @rule(REFUSE, "Set persistence: {<consumer>: {enabled: true}}, or false if its data may be lost.")
@@ -78,15 +89,28 @@ def _unpatched(field: str) -> str:
 def _dead(consumer: Consumer) -> Iterator[Fault]:
     for key in DEAD:
         if consumer.object.get("spec", key) is not None:
-            says = (
-                "is read by nobody: the field is spec.storage, and what is asked for here vanishes"
-            )
-            size = consumer.plan.size if consumer.plan else DEFAULTS[consumer.name]["size"]
+            says = "is read by nobody: the field is spec.storage, and what is asked for here"
             # The chart hands on what it does not know by additionalConfig only.
             block, plain = f"additionalConfig: {{{key}: null}}", f"No spec.{key} in {consumer}."
-            fix = paste(consumer.object, block, plain=plain).removesuffix(".")
-            fix = f"{fix}, and persistence: {{{consumer.name}: {{size: {size}}}}}."
-            yield Fault(consumer.object, f"spec.{key}", says, fix)
+            fix = paste(consumer.object, block, plain=plain)
+            yield Fault(consumer.object, f"spec.{key}", f"{says} vanishes", _instead(consumer, fix))
+    for path, known in READ.items():
+        place: Any = consumer.object.get(*STORAGE, *path)
+        for key, value in place.items() if isinstance(place, dict) else ():
+            if key not in known and value is not None:
+                says = f"is read by nobody (known are {', '.join(known)}): what it asks for"
+                inner = f"{key}: null"
+                for parent in reversed(path):
+                    inner = f"{parent}: {{{inner}}}"
+                field = ".".join((*STORAGE, *path, key))
+                fix = _instead(consumer, storage_fix(consumer, inner))
+                yield Fault(consumer.object, field, f"{says} vanishes", fix)
+
+
+def _instead(consumer: Consumer, fix: str) -> str:
+    """A fix that takes a dead key away, and where its wish has its place."""
+    size = consumer.plan.size if consumer.plan else DEFAULTS[consumer.name]["size"]
+    return f"{fix.removesuffix('.')}, and persistence: {{{consumer.name}: {{size: {size}}}}}."
 
 
 def _mounted_over(consumer: Consumer) -> Iterator[Fault]:
