@@ -59,7 +59,8 @@ class Api:
 
     def get(self, kind: str, name: str, namespace: str | None) -> Object | None:
         """Return an object, or nothing where there is none of that name."""
-        return self._ask(self._resource(kind).path(namespace or "default", name))
+        found = self._ask(self._resource(kind).path(namespace or "default", name))
+        return plain(found) if found else None
 
     def objects(self, kind: str, namespace: str | None, selector: str) -> list[Object]:
         """Return the objects of a kind, each with its kind as kubectl gives it."""
@@ -68,7 +69,7 @@ class Api:
         if not found:
             raise ClusterError(f"the API server has no {kind}")
         said = {"apiVersion": found["apiVersion"], "kind": found["kind"].removesuffix("List")}
-        return [{**said, **each} for each in found["items"]]
+        return [plain({**said, **each}) for each in found["items"]]
 
     def _resource(self, kind: str) -> Resource:
         """Return where a kind is, by any of its names; a new one is looked for."""
@@ -106,6 +107,12 @@ class Api:
                 raise ClusterError(f"{path}: {error.code} {error.read()!r}") from error
         except (OSError, HTTPException) as error:
             raise ClusterError(f"{path}: {error}") from error
+
+
+def plain(found: Object) -> Object:
+    """Return an object as kubectl shows it: without who wrote which field."""
+    found["metadata"].pop("managedFields", None)
+    return found
 
 
 def names(resource: Object, group: str) -> list[str]:

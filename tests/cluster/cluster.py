@@ -25,6 +25,7 @@ from tests.cluster.machine import Machine
 from tests.cluster.network import GATEWAY
 from tests.cluster.node import NAME
 from tests.cluster.poll import wait_until
+from tests.cluster.state import this_process
 
 T = TypeVar("T")
 Object = dict[str, Any]
@@ -94,6 +95,11 @@ class Cluster:
         if not free:
             raise MissingRequirementError(f"{FOREIGN}={kubeconfig}: no node takes pods")
         return Cluster(kubeconfig, kubectl, free[0]["metadata"]["labels"]["kubernetes.io/hostname"])
+
+    @property
+    def ends_with_run(self) -> bool:
+        """Whether this test run made it and takes it down: what is on it then goes with it."""
+        return bool(self.machine and self.machine.state.owner == this_process())
 
     @property
     def env(self) -> dict[str, str]:

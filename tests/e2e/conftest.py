@@ -21,9 +21,9 @@ MATRIX = pytest.StashKey[Matrix]()
 
 
 @pytest.fixture(scope="session")
-def ready_cluster(cluster: Cluster) -> Cluster:
+def ready_cluster(cluster: Cluster, crds: None) -> Cluster:
     """The cluster, with the operator's resource definitions."""
-    cluster.install_crds()
+    assert crds is None
     return cluster
 
 
@@ -34,7 +34,7 @@ def scenario_a(ready_cluster: Cluster) -> Iterator[Stack]:
         release = releases.scenario_a(ready_cluster)
     except CannotBeDoneHereError as error:
         pytest.skip(str(error))
-    yield from installed(release)
+    yield from installed(release, to_the_end=True)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def scenario_d(ready_cluster: Cluster) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def provisioned(ready_cluster: Cluster) -> Iterator[Stack]:
     """The stack on the default class of a cluster that is not ours."""
-    yield from installed(releases.provisioned(ready_cluster))
+    yield from installed(releases.provisioned(ready_cluster), to_the_end=True)
 
 
 @pytest.fixture

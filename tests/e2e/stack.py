@@ -122,15 +122,19 @@ class Stack:
         self.cluster.wait("all pods are Ready", ready, POD_TIMEOUT, self.namespace)
 
 
-def installed(release: Release) -> Iterator[Stack]:
-    """Install a release, and remove it with its data at the end."""
+def installed(release: Release, *, to_the_end: bool = False) -> Iterator[Stack]:
+    """Install a release, and remove it with its data at the end.
+
+    `to_the_end`: nothing comes after it, so where the cluster is taken down too it goes with that.
+    """
     stack = Stack(release)
     try:
         release.install()
         stack.wait_until_serving()
         yield stack
     finally:
-        release.purge()
+        if not (to_the_end and release.cluster.ends_with_run):
+            release.purge()
 
 
 def answers(read: Any) -> bool:
