@@ -7,6 +7,7 @@ classes.
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.cluster import Cluster, Endpoint, Object
+from tests.cluster.errors import ClusterError
 from tests.e2e.claims import IMAGE
 from tests.e2e.install import Release, Values, merged, profile
 from tests.e2e.releases import observed
@@ -28,6 +30,7 @@ BY = "pv.kubernetes.io/provisioned-by"
 HOSTNAME = "kubernetes.io/hostname"
 PORT = 8080
 TIMEOUT = 60
+EVERYBODY = ("authentication.k8s.io", "authorization.k8s.io")
 # File system and claim. Prometheus sets 128M aside for the first chunks that it maps.
 SIZES = {
     "prometheus": ("512M", "300Mi"),
@@ -67,7 +70,11 @@ class Discovery:
         def said() -> bool:
             name = self.pod()["metadata"]["name"]
             endpoint = Endpoint(name, self.release.namespace, PORT)
-            return ready == (200 == self.cluster.http(endpoint, "/ready").status)
+            try:
+                status = self.cluster.http(endpoint, "/ready").status
+            except (ClusterError, KeyError):  # no address of it yet, or no answer
+                return False
+            return ready == (200 == status)
 
         what = "finds no fault" if ready else "has found a fault"
         self.cluster.wait(f"the provisioner {what}", said, TIMEOUT, self.release.namespace)
@@ -181,44 +188,29 @@ def remove_volumes(found: Discovery) -> None:
             found.cluster.delete("persistentvolume", each["metadata"]["name"])
 
 
-def allowed(found: Discovery, asked: list[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
-    """Return what of (verb, group, resource) the account may do, as the API server says."""
+def rights(found: Discovery) -> set[tuple[str, str, str]]:
+    """Return (verb, group, resource) of all that the account may do, as the API server says.
+
+    But for what everybody may: to ask who one is, and what one may.
+    """
     space = found.release.namespace
-    groups = ["system:serviceaccounts", f"system:serviceaccounts:{space}", "system:authenticated"]
-    user = {"user": f"system:serviceaccount:{space}:{found.account}", "groups": groups}
-    reviews = [
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {
-                **user,
-                "resourceAttributes": {"verb": verb, "group": group, **whole(resource)},
-            },
-        }
-        for verb, group, resource in asked
-    ]
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": space},
+    }
+    account = f"--as=system:serviceaccount:{space}:{found.account}"
     told = found.cluster.kubectl(
-        *("create", "--filename=-", "--output=json"), stdin=yaml.safe_dump_all(reviews)
+        *("create", account, "--filename=-", "--output=json"), stdin=yaml.safe_dump(review)
     )
-    answers = json_documents(told)
-    return {each for each, said in zip(asked, answers, strict=True) if said["status"]["allowed"]}
-
-
-def whole(resource: str) -> dict[str, str]:
-    """Return a resource and its subresource."""
-    name, _, part = resource.partition("/")
-    return {"resource": name, "subresource": part}
-
-
-def json_documents(text: str) -> list[Object]:
-    """Return documents that follow each other, or the items of one list."""
-    decoder, rest = json.JSONDecoder(), text.strip()
-    found: list[Object] = []
-    while rest:
-        document, end = decoder.raw_decode(rest)
-        found += document.get("items", [document])
-        rest = rest[end:].strip()
-    return found
+    status = json.loads(told)["status"]
+    assert not status["incomplete"]
+    every = {
+        each
+        for rule in status["resourceRules"]
+        for each in itertools.product(rule["verbs"], rule["apiGroups"], rule["resources"])
+    }
+    return {each for each in every if each[1] not in EVERYBODY}
 
 
 def worker(

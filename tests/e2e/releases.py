@@ -85,12 +85,15 @@ def reached(cluster: Cluster, namespace: str, url: str) -> Release:
 def long_term(cluster: Cluster) -> Release:
     """values/influxdb.yaml over values/local.yaml: Prometheus with a long-term store, no more."""
     name = "long-term"
+    # When both go, Prometheus waits for the store that is gone: a minute, if nothing else is said.
+    deadline = {"name": "storage.remote.flush-deadline", "value": "2s"}
+    hurried = {"prometheusSpec": {"additionalArgs": [deadline]}}
     off = {"enabled": False}
     release = on_disks(
         Release(cluster, name, name, 4, {}),
         "local",
         profile("influxdb"),
-        for_stack({"alertmanager": off, "grafana": off}),
+        for_stack({"alertmanager": off, "grafana": off, "prometheus": hurried}),
         {"persistence": {"alertmanager": off, "grafana": off}},
     )
     # Classes are the whole cluster's, and another release may have its own of that profile.

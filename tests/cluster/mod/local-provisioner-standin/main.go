@@ -203,7 +203,7 @@ func capacity(entry *os.File, where class) (int64, error) {
 	return int64(disk.Blocks) * disk.Bsize, err
 }
 
-func (p *provisioner) volume(name, entry string, of object, where class, size int64) any {
+func (p *provisioner) volume(name, entry string, of object, where class, size string) any {
 	labels := map[string]string{}
 	for _, each := range p.NodeLabelsForPV {
 		if value, ok := p.node.Metadata.Labels[each]; ok {
@@ -222,7 +222,7 @@ func (p *provisioner) volume(name, entry string, of object, where class, size in
 		"metadata":   map[string]any{"name": name, "labels": labels, "annotations": map[string]string{annotated: p.name}},
 		"spec": map[string]any{
 			"accessModes":                   []string{"ReadWriteOnce"},
-			"capacity":                      map[string]string{"storage": fmt.Sprint(size)},
+			"capacity":                      map[string]string{"storage": size},
 			"local":                         local,
 			"mountOptions":                  of.MountOptions,
 			"nodeAffinity":                  map[string]any{"required": map[string]any{"nodeSelectorTerms": []any{term}}},
@@ -286,12 +286,14 @@ func volumeName(parts ...string) string {
 	return fmt.Sprintf("local-pv-%x", hash.Sum32())
 }
 
-// pretty rounds down to the largest unit of which there are ten.
-func pretty(size int64) int64 {
-	for _, unit := range []int64{gibibyte, mebibyte} {
-		if size/unit >= fewest {
-			return size / unit * unit
-		}
+// pretty rounds down to the largest unit of which there are ten, and writes it so.
+func pretty(size int64) string {
+	switch {
+	case size/gibibyte >= fewest:
+		return fmt.Sprintf("%dGi", size/gibibyte)
+	case size/mebibyte >= fewest:
+		return fmt.Sprintf("%dMi", size/mebibyte)
+	default:
+		return fmt.Sprint(size)
 	}
-	return size
 }
