@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import ssl
 import subprocess
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import host, images, lab, mounts, programs, state
+from tests.cluster import host, images, lab, mounts, state
 from tests.cluster.api import Api
 from tests.cluster.commands import CommandError, run
 from tests.cluster.control_plane import fake_node
@@ -207,38 +206,6 @@ def test_packages_that_cannot_be_installed_are_named(
         host.install_packages()
 
 
-def test_unbuilt_program_says_how_to_build_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With an empty cache the error names the program and the target that builds it."""
-    monkeypatch.setenv("DURABLE_CLUSTER_CACHE", str(tmp_path))
-    with pytest.raises(MissingRequirementError, match=r"kubelet is not built.*make cluster-build"):
-        programs.program("kubelet")
-
-
-def test_key_follows_the_pinned_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module is built again when a checksum in its go.sum changes, and only then."""
-    module = programs.OWNERS["etcd"]
-    monkeypatch.setattr(programs, "MODULES", tmp_path)
-    module.folder.mkdir()
-    (module.folder / "go.mod").write_text("module m\n")
-    (module.folder / "go.sum").write_text("one\n")
-    first = programs.key(module)
-    assert first == programs.key(module)
-    (module.folder / "go.sum").write_text("two\n")
-    assert first != programs.key(module)
-
-
-def test_only_what_is_old_is_removed(tmp_path: Path) -> None:
-    """What another key left is removed a week later: until then another checkout may use it."""
-    old, new, other = (tmp_path / f"{name}-{'0' * 15}{n}" for n, name in enumerate(("m", "m", "n")))
-    for path in (old, new, other):
-        path.mkdir()
-    for path in (old, other):
-        os.utime(path, (0, 0))
-    assert [old] == programs.outdated(tmp_path, "m")
-
-
 def test_state_is_read_as_written(tmp_path: Path) -> None:
     """What one process writes about its cluster another reads."""
     written = state.State(
@@ -385,20 +352,3 @@ def test_fake_node_has_the_labels_of_a_node() -> None:
     """A fake node can be chosen by its host name and by the labels that a test gives it."""
     labels = fake_node("fake-1", {"zone": "b"})["metadata"]["labels"]
     assert ("fake-1", "b") == (labels["kubernetes.io/hostname"], labels["zone"])
-
-
-def test_module_on_demand_waits_for_its_name(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Thanos is built where it is asked for, and whoever needs it is told how."""
-    built: list[str] = []
-    monkeypatch.setenv("DURABLE_CLUSTER_CACHE", str(tmp_path))
-    monkeypatch.setattr(programs, "build", lambda module: built.append(module.name))
-
-    programs.build_all()
-    assert {each.name for each in programs.TABLE if not each.on_demand} == {*built}
-    programs.build_all("thanos")
-    assert "thanos" == built[-1]
-    assert not programs.built("thanos")
-    with pytest.raises(MissingRequirementError, match="make cluster-thanos"):
-        programs.program("thanos")
