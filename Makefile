@@ -9,7 +9,7 @@ venv = .venv/stamp
 
 # The targets share one staged chart, and each uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help setup demo render test lint golden bench cluster-build cluster-up cluster-down e2e traps ready
+.PHONY: help setup demo render test lint golden bench cluster-build cluster-thanos cluster-up cluster-down e2e traps ready
 
 help: ## print this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1#/p' Makefile | awk -F '#' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -23,7 +23,7 @@ render: setup ## print the finished manifests of VALUES="a.yaml b.yaml" (default
 	@$(py) -m tests.tools.render $(VALUES)
 
 test: setup ## run the tests; ARGS="-k name" is passed on to pytest
-	@$(py) -m pytest $(ARGS)
+	@$(py) -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
 lint: setup ## ruff, mypy, shellcheck, helm lint with each values file
 	@$(py) -m ruff check .
@@ -41,6 +41,9 @@ bench: setup $(stamps)/bench ## time and memory beside kustomize and yq, the sam
 cluster-build: setup ## build the programs and images of the test cluster (Linux, root; long when cold)
 	@$(py) -m tests.cluster build
 
+cluster-thanos: setup ## build Thanos too, for its own tests (long)
+	@$(py) -m tests.cluster thanos
+
 cluster-up: setup ## start the test cluster, and print its KUBECONFIG
 	@$(py) -m tests.cluster up
 
@@ -48,10 +51,10 @@ cluster-down: setup ## stop the test cluster, and leave nothing behind
 	@$(py) -m tests.cluster down
 
 e2e: cluster-build ## run the scenarios on the test cluster, or on that of E2E_KUBECONFIG
-	@$(py) -m pytest -m "cluster or e2e" --ignore-glob="*/test_traps_*" $(ARGS)
+	@$(py) -m pytest -m "cluster or e2e" tests/cluster tests/e2e $(ARGS)
 
-traps: cluster-build ## show on a cluster of their own that the rules' traps are real
-	@$(py) -m pytest -m e2e tests/e2e $(addprefix --ignore=,$(filter-out tests/e2e/test_traps_%,$(wildcard tests/e2e/test_*.py))) $(ARGS)
+traps: cluster-build ## of the same tests, those that show that the rules' traps are real
+	@$(py) -m pytest -m e2e -k test_traps tests/e2e $(ARGS)
 
 ready: lint test ## what must pass before a change is handed in
 

@@ -89,11 +89,11 @@ def reach(text: str, operation: Operation, path: Path) -> Reach:
     assert parent
     if not parent.node.value and "#" not in text[slice(*_span(parent.node))]:
         return _replacement(parent)
-    # A block scalar that ends the text gets quotes when lines are put behind it.
+    # A block scalar that ends the text gets quotes when lines are put behind it, not before it.
     last = _last(parent.node)
     block = isinstance(last, yaml.ScalarNode) and last.style in ("|", ">")
     open_ended = block and content_end(last) == len(text) and not text.endswith("\n")
-    return Reach(_span(last) if open_ended else NOWHERE, NOWHERE)
+    return Reach(_span(last) if open_ended and not here else NOWHERE, NOWHERE)
 
 
 def _inserts(here: Place, operation: Operation) -> bool:

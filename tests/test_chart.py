@@ -14,6 +14,7 @@ import pytest
 import ruamel.yaml
 import yaml
 
+from tests.local_provisioner import VALUES as LOCAL_PROVISIONER
 from tests.rendering import ALONE, EACH_MAJOR, Settings, at, refused, render, rendered, static
 from tests.tools import stage as staging
 from tests.tools.stage import CHART, STAND_IN, StageError, stage
@@ -84,8 +85,13 @@ PLAN = (
     Value("persistence.patches", [], PATCH, []),
     Value("gitops.argocd", default=False, given=True, null=False),
 )
-ELSEWHERE = ("storageClasses", "kube-prometheus-stack.enabled")
-"""Values that the plan does not hold: tests of classes and of the stack alone are their rows."""
+ELSEWHERE = (
+    *("storageClasses", "kube-prometheus-stack.enabled"),
+    *(f"localProvisioner.{path}" for path in LOCAL_PROVISIONER),
+)
+"""Values that the plan does not hold: tests of what they make are their rows."""
+COMPONENTS = ("influxdb", "nfsProvisioner")
+"""Blocks of components that the chart brings, each with rows in a file of tests of its own."""
 
 
 def _plan(major: int, settings: Settings | None = None, **where: str) -> Any:
@@ -94,7 +100,7 @@ def _plan(major: int, settings: Settings | None = None, **where: str) -> Any:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[str]:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not value:
         yield path
         return
     for key, below in value.items():
@@ -104,8 +110,8 @@ def _leaves(value: Any, path: str = "") -> Iterator[str]:
 def test_every_value_has_a_row() -> None:
     """A key of values.yaml that no row sets is a key that may do nothing."""
     values = yaml.safe_load((CHART / "values.yaml").read_text())
-    del values["influxdb"]  # its rows are in test_chart_influxdb
-    assert sorted(_leaves(values)) == sorted([*(row.path for row in PLAN), *ELSEWHERE])
+    leaves = [path for path in _leaves(values) if path.partition(".")[0] not in COMPONENTS]
+    assert sorted(leaves) == sorted([*(row.path for row in PLAN), *ELSEWHERE])
 
 
 @EACH_MAJOR
@@ -143,7 +149,9 @@ def test_size_of_a_consumer_that_is_off(major: int, size: str | None) -> None:
 
 
 @EACH_MAJOR
-@pytest.mark.parametrize("whole", ["gitops", "storageClasses", "kube-prometheus-stack"])
+@pytest.mark.parametrize(
+    "whole", ["gitops", "storageClasses", "kube-prometheus-stack", "localProvisioner", *COMPONENTS]
+)
 def test_null_for_a_whole_block(major: int, whole: str) -> None:
     """A block that may be empty can be null, and the plan is still complete."""
     assert len(rendered(major, {whole: None})["PersistencePlan"]) == 1
@@ -233,6 +241,22 @@ def test_one_place(text: str, only: str) -> None:
     assert [only] == [path.name for path in files if text in path.read_text()]
 
 
+NOTED: Settings = {
+    **static(LOCAL, {"node": "n2", "hostPath": "/d"}),
+    **static(
+        {"nfs": {"server": "nfs.example.com", "path": "/exports/prometheus"}},
+        {"csi": {"driver": "d", "volumeHandle": "vol-1"}},
+        consumer="alertmanager",
+    ),
+    "localProvisioner.enabled": True,
+    "localProvisioner.classes": [{"name": "disks", "hostDir": "/data/local"}],
+    "persistence.thanosRuler.enabled": True,
+    "persistence.thanosRuler.storageClassName": "disks",
+    "influxdb.enabled": True,
+    "kube-prometheus-stack.namespaceOverride": "elsewhere",
+}
+
+
 @EACH_MAJOR
 def test_notes(major: int, tmp_path: Path) -> None:
     """The notes say for each consumer what holds its data, what to check, and what not to do."""
@@ -243,26 +267,14 @@ def test_notes(major: int, tmp_path: Path) -> None:
     (chart / "Chart.yaml").write_text(yaml.safe_dump(meta))
     include = '{{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}'
     (chart / "templates" / "told.yaml").write_text(f"kind: Told\nnotes: {include}\n")
-    settings = {
-        **static(LOCAL, {"node": "n2", "hostPath": "/d"}),
-        **static(
-            {"nfs": {"server": "nfs.example.com", "path": "/exports/prometheus"}},
-            {"csi": {"driver": "d", "volumeHandle": "vol-1"}},
-            consumer="alertmanager",
-        ),
-        "kube-prometheus-stack.namespaceOverride": "elsewhere",
-    }
-    (told,) = rendered(major, settings, chart=chart)["Told"]
+    (told,) = rendered(major, NOTED, chart=chart)["Told"]
     lines = [re.sub(" +", " ", line) for line in told["notes"].splitlines()]
     assert "prometheus 50Gi c n1:/mnt/disks/vol1, n2:/d" in lines
     assert "alertmanager 5Gi c nfs.example.com:/exports/prometheus, vol-1" in lines
     assert "grafana 10Gi (the cluster's default) provisioned by the class" in lines
-    assert "thanosRuler - - (not in the stack)" in lines
-    assert "influxdb" not in told["notes"]
-    (told,) = rendered(major, {**settings, "influxdb.enabled": True}, chart=chart)["Told"]
-    stored = [re.sub(" +", " ", line) for line in told["notes"].splitlines()]
-    assert "influxdb 50Gi (the cluster's default) provisioned by the class" in stored
-    assert " kubectl get secret kps-influxdb -n elsewhere -o yaml" in stored
+    assert "thanosRuler 10Gi disks discovered in /data/local of each node" in lines
+    assert "influxdb 50Gi (the cluster's default) provisioned by the class" in lines
+    assert " kubectl get secret kps-influxdb -n elsewhere -o yaml" in lines
     assert " kubectl get pvc,pv -n elsewhere" in lines
     assert "--force or --force-replace" in told["notes"]
 

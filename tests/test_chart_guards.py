@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.rendering import ALONE, EACH_MAJOR, Settings, refused, render, static
+from tests import component_guards
+from tests.guarding import Guard, classes, volume_guard
+from tests.rendering import ALONE, EACH_MAJOR, refused, render, static
 from tests.tools.stage import CHART
 
 LOCAL = {"node": "n1", "local": "/mnt/disks/vol1"}
@@ -17,15 +18,6 @@ NFS = {"server": "nfs.example.com", "path": "/exports/p"}
 STACK = "kube-prometheus-stack"
 PATHS = ("mnt/disks", "./mnt", "/mnt/../etc", "/mnt/./a", "/mnt//a", "/mnt/", "/", "")
 SUB_PATHS = ("/abs", "..", "../up", "a/../..", "a//b", "a/", ".", "./a")
-
-
-@dataclass(frozen=True)
-class Guard:
-    """What is set, and the words that the refusal has in it."""
-
-    settings: Settings
-    says: str
-    release: str = "kps"
 
 
 def _misplaced(path: str, *right: str) -> Guard:
@@ -41,6 +33,7 @@ PROMETHEUS = ("prometheus", "prometheus.prometheusSpec.storageSpec")
 ALERTMANAGER = ("alertmanager", "alertmanager.alertmanagerSpec.storage")
 THANOS_RULER = ("thanosRuler", "thanosRuler.thanosRulerSpec.storage")
 GRAFANA = ("grafana", "grafana.persistence")
+CLAIM = ("grafana", "grafana.persistence.storageClassName, accessModes or existingClaim")
 MISPLACED: dict[str, tuple[str, str]] = {
     "alertmanager.alertmanagerSpec.storageSpec": ALERTMANAGER,
     "alertmanager.alertmanagerSpec.Storage": ALERTMANAGER,
@@ -55,6 +48,9 @@ MISPLACED: dict[str, tuple[str, str]] = {
     "grafana.storage": GRAFANA,
     "grafana.storageSpec": GRAFANA,
     "grafana.pvc": GRAFANA,
+    "grafana.persistence.storageClass": CLAIM,
+    "grafana.persistence.accessMode": CLAIM,
+    "grafana.persistence.existingclaim": CLAIM,
     "prometheus.persistentVolume": PROMETHEUS,
     "prometheus.storage": PROMETHEUS,
     "prometheus.storageSpec": PROMETHEUS,
@@ -67,51 +63,42 @@ MISPLACED: dict[str, tuple[str, str]] = {
     "thanosRuler.thanosRulerSpec.persistentVolumeClaimRetentionPolicy": THANOS_RULER,
     "thanosRuler.thanosRulerSpec.storageSpec": THANOS_RULER,
 }
+# Upstream's blocks where nothing reads them, and their place.
+TOO_FAR_UP = {
+    "prometheusSpec": f"{STACK}.prometheus.prometheusSpec",
+    "alertmanagerSpec": f"{STACK}.alertmanager.alertmanagerSpec",
+    "thanosRulerSpec": f"{STACK}.thanosRuler.thanosRulerSpec",
+    "storageSpec": "persistence.prometheus, or what else shall last",
+    "persistentVolume": "persistence.prometheus, or what else shall last",
+}
 READ = (
     "alertmanager.alertmanagerSpec.persistentVolumeClaimRetentionPolicy",
     "alertmanager.alertmanagerSpec.storage",
     "grafana.persistence",
+    *(f"grafana.persistence.{key}" for key in ("storageClassName", "accessModes", "existingClaim")),
+    *(f"grafana.persistence.{key}" for key in ("size", "inMemory", "volumeName")),
     "prometheus.prometheusSpec.persistentVolumeClaimRetentionPolicy",
     "prometheus.prometheusSpec.storageSpec",
     "thanosRuler.thanosRulerSpec.storage",
 )
 
 
-def _volume(entry: Any, says: str, consumer: str = "prometheus") -> Guard:
-    return Guard(static(entry, consumer=consumer), f"persistence.{consumer}.volumes[0]{says}")
-
-
 def _path(field: str, entry: Any, path: str) -> Guard:
-    return _volume(entry, f'.{field} "{path}" needs an absolute path below /')
-
-
-def _class(reclaim: str, *names: str) -> Settings:
-    return {"storageClasses": [{"name": name, "reclaimPolicy": reclaim} for name in names]}
+    return volume_guard(entry, f'.{field} "{path}" needs an absolute path below /')
 
 
 GRAFANA_SUB_PATH = "persistence.grafana.subPath"
-INFLUXDB: dict[str, tuple[Settings, str]] = {
-    "no-size": ({"enabled": True, "size": ""}, "influxdb.size needs a quantity"),
-    "zero-size": ({"size": "0Gi"}, 'influxdb.size "0Gi" needs to be more than nothing'),
-    "default-class": ({"volumes": [LOCAL]}, "influxdb.volumes needs a class of its own"),
-    "no-node": (
-        {"storageClassName": "c", "volumes": [{"local": "/d"}]},
-        "influxdb.volumes[0] needs a node, as a local volume",
-    ),
-    "shards": (
-        {"enabled": True, "retention": "6d", "shardDuration": "1w"},
-        'influxdb.shardDuration "1w" needs to be at most influxdb.retention "6d"',
-    ),
-}
+OWN_BLOCKS = (
+    *("persistence", "gitops", "influxdb", "localProvisioner", "nfsProvisioner"),
+    "storageClasses",
+)
 GUARDS: dict[str, Guard] = {
     "release-with-dot": Guard({}, 'release name "k.p.s" needs letters', release="k.p.s"),
-    **{
-        f"own-key-{key}": _misplaced(key, f"{key} at the top level")
-        for key in ("persistence", "gitops", "storageClasses", "influxdb")
-    },
+    **{f"own-key-{key}": _misplaced(key, f"{key} at the top level") for key in OWN_BLOCKS},
     **{path: _upstream(path, *right) for path, right in MISPLACED.items()},
+    **{path: _misplaced(path, right) for path, right in TOO_FAR_UP.items()},
     "class-twice": Guard(
-        _class("Retain", "a", "b", "a"), 'storageClasses[2].name "a" needs to be different'
+        classes("Retain", "a", "b", "a"), 'storageClasses[2].name "a" needs to be different'
     ),
     **{
         f"no-size-{name}": Guard(
@@ -138,23 +125,23 @@ GUARDS: dict[str, Guard] = {
         "persistence.prometheus.volumes needs a class of its own",
     ),
     "volumes-class-deletes": Guard(
-        static(LOCAL) | _class("Delete", "c"),
+        static(LOCAL) | classes("Delete", "c"),
         "persistence.prometheus.volumes needs a class that retains: set reclaimPolicy: Retain"
         ' in the entry "c"',
     ),
-    "no-source": _volume({"node": "n1"}, " needs exactly one source and has 0"),
-    "two-sources": _volume(LOCAL | HOST_PATH, " needs exactly one source and has 2"),
-    "all-sources": _volume(
+    "no-source": volume_guard({"node": "n1"}, " needs exactly one source and has 0"),
+    "two-sources": volume_guard(LOCAL | HOST_PATH, " needs exactly one source and has 2"),
+    "all-sources": volume_guard(
         LOCAL | HOST_PATH | {"nfs": NFS, "csi": {"driver": "d", "volumeHandle": "h"}},
         " needs exactly one source and has 4",
         "grafana",
     ),
-    "local-no-node": _volume({"local": "/d"}, " needs a node, as a local volume"),
-    "hostPath-no-node": _volume(
+    "local-no-node": volume_guard({"local": "/d"}, " needs a node, as a local volume"),
+    "hostPath-no-node": volume_guard(
         {"hostPath": "/d"}, " needs a node, as a hostPath volume", "alertmanager"
     ),
-    "nfs-node": _volume({"node": "n1", "nfs": NFS}, " needs no node, as every node"),
-    "hostPath-options": _volume(
+    "nfs-node": volume_guard({"node": "n1", "nfs": NFS}, " needs no node, as every node"),
+    "hostPath-options": volume_guard(
         HOST_PATH | {"mountOptions": ["noatime"]},
         " needs local in place of hostPath for mountOptions, as the kubelet mounts nothing for"
         " hostPath: set local: /srv/p",
@@ -166,21 +153,10 @@ GUARDS: dict[str, Guard] = {
         static({"local": "/d"}) | {"persistence.prometheus.enabled": False},
         "persistence.prometheus.volumes[0] needs a node",
     ),
-    "volume-zero-size": _volume(
+    "volume-zero-size": volume_guard(
         LOCAL | {"size": "0Ti"}, '.size "0Ti" needs to be more than nothing'
     ),
-    **{
-        f"influxdb-{name}": Guard({f"influxdb.{k}": v for k, v in settings.items()}, says)
-        for name, (settings, says) in INFLUXDB.items()
-    },
-    "influxdb-dot": Guard(
-        {**ALONE, "influxdb.enabled": True}, "needs letters, digits and '-' only", release="k.p.s"
-    ),
-    "influxdb-argocd": Guard(
-        {"influxdb.enabled": True, "gitops.argocd": True},
-        "influxdb with gitops.argocd needs a Secret that is there, as each render of Argo CD would"
-        " draw new passwords: set influxdb.existingSecret",
-    ),
+    **component_guards.REFUSED,
     "volume-twice": Guard(
         static(LOCAL, LOCAL | {"node": "n2"}, LOCAL | {"size": "9Gi"}),
         "persistence.prometheus.volumes[2] needs a directory of its own and repeats"
@@ -237,13 +213,11 @@ ALLOWED: dict[str, Guard] = {
     "root-sub-path": Guard({GRAFANA_SUB_PATH: ""}, ""),
     "deep-sub-path": Guard({GRAFANA_SUB_PATH: "..a/..b/.c"}, ""),
     "small-size": Guard({"persistence.grafana.size": "0.05Gi"}, ""),
-    "influxdb-for-ever": Guard({"influxdb.enabled": True, "influxdb.retention": "INF"}, ""),
-    "influxdb-one-shard": Guard(
-        {"influxdb.enabled": True, "influxdb.retention": "7d", "influxdb.shardDuration": "1w"}, ""
+    "nfs-off-is-empty": Guard({"nfsProvisioner.enabled": False}, ""),
+    "nfs-off-shares-a-name": Guard(
+        {"nfsProvisioner.storageClassName": "a", **classes("Retain", "a")}, ""
     ),
-    "influxdb-argocd": Guard(
-        {"influxdb.enabled": True, "gitops.argocd": True, "influxdb.existingSecret": "s"}, ""
-    ),
+    **component_guards.ALLOWED,
     "grafana-persistence-twice": Guard({f"{STACK}.grafana.persistence.enabled": True}, ""),
 }
 

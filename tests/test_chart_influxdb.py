@@ -344,7 +344,7 @@ def test_no_password_leaves_the_secret() -> None:
 
 
 def test_prometheus_is_told() -> None:
-    """Prometheus' entries name the Service and the Secret of the stream; 180 days are kept."""
+    """Prometheus' entries name the Service and the Secret of the stream."""
     (path,) = (each for each in FILES if "influxdb" == each.stem)
     documents = finished(4, STAND_IN, path).documents
     by_kind = {each["kind"]: each for each in documents}
@@ -359,6 +359,12 @@ def test_prometheus_is_told() -> None:
             assert {"name": NAME, "key": f"{user}-{key}"} == reference
             assert reference["key"] in secrets[NAME]["data"]
     assert NAME in services
+
+
+def test_store_is_of_the_profile() -> None:
+    """The profile's size is the claim's, and its retention reaches the database."""
+    (path,) = (each for each in FILES if "influxdb" == each.stem)
+    documents = finished(4, STAND_IN, path).documents
     claims = [each for each in documents if CLAIM == each["kind"]]
     sizes = {
         each["metadata"]["name"]: at(each, "spec.resources.requests.storage") for each in claims

@@ -242,10 +242,12 @@ def _accepting(rule: str) -> str:
 
 
 def test_warning_is_accepted() -> None:
-    """To accept a rule that only warns changes nothing."""
-    told = places(findings(_accepting("classes/retained")))
-    assert places(findings(_accepting("volumes/posix"))) == told
-    assert {(WARN, "classes/retained")} == {each[:2] for each in told}
+    """To accept a rule that only warns changes how it is shown, and nothing else."""
+    accepted, other = (findings(_accepting(r)) for r in ("classes/retained", "volumes/posix"))
+    assert places(other) == places(accepted)
+    assert {(WARN, "classes/retained")} == {each[:2] for each in places(accepted)}
+    assert {"accepted"} == {each.text().split()[0] for each in accepted}
+    assert {"warning"} == {each.text().split()[0] for each in other}
 
 
 @pytest.mark.parametrize(

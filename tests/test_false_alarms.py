@@ -133,6 +133,30 @@ def test_nothing_is_found_with_static_volumes(name: str) -> None:
     assert len(made) == len(bound)
 
 
+EXPORTED = """\
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: files}
+provisioner: nfs.csi.k8s.io
+reclaimPolicy: Retain
+volumeBindingMode: Immediate
+---
+"""
+
+
+@EACH_STREAM
+def test_only_the_accepted_is_found_on_nfs(name: str) -> None:
+    """All on NFS: what the plan accepts, and a chown by root where Grafana's chart has one."""
+    text = recorded.stream(name).decode()
+    persistence: dict[str, Any] = {each: {"storageClassName": "files"} for each in CONSUMERS}
+    persistence["thanosRuler"]["enabled"] = "auto"
+    plan = yaml.safe_dump({"persistence": {**persistence, "accept": ["volumes/posix"]}})
+    told = pipeline.run(read(EXPORTED + text), PlanFile("plan", plan))
+    found = {(each.rule, each.accepted) for each in told.findings}
+    chown = {("grafana/chown", False)} if "name: init-chown-data\n" in text else set()
+    assert {("volumes/posix", True)} | chown == found
+
+
 def test_every_stream_is_tried(corpus: Path) -> None:
     """The streams that are recorded are the streams that are tried."""
     assert len(list(corpus.iterdir())) - 1 == len(NAMES), "all but README.md"

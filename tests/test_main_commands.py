@@ -105,6 +105,9 @@ WRONG_FILES = (
     (VALUES.replace("size", "sise").encode(), "sise is unknown: did you mean 'size'?"),
     ((VALUES + "    size: 1Gi\n").encode(), "line 4: the key 'size' stands twice: remove one"),
     (b"persistence: &a {b: *a}\n", "b is unknown: "),
+    (b"persistence: {}\n---\na: b\n", "line 2: a second document: a plan is one, keep one"),
+    (b"persistence:\n\tgrafana: {}\n", "line 2: not YAML: "),
+    (b"persistence:\n\tgrafana: {}\n", "indent with spaces, not tabs"),
 )
 
 

@@ -47,7 +47,6 @@ LONGEST_FILE, LONGEST_FUNCTION, LONG_FUNCTION = 400, 40, 25
 LONG = {
     "postrender/durable/nodes.py:build": "the loop that every byte of the stream goes through",
     "postrender/durable/pipeline.py:find_plan": "the places of a plan, in the order of their rank",
-    "tests/cluster/commands.py:run": "one call of subprocess with each of its outcomes",
     "tests/cluster/images.py:write_archive": "the layout of an image, file by file",
     "tests/cluster/test_harness.py:test_class_provisions_a_volume": "one story of a volume",
     "tests/e2e/*:*": "a scenario is told in one piece",

@@ -201,6 +201,8 @@ def test_operator_version(image: str, version: tuple[int, int] | None) -> None:
     prometheus = _object("Prometheus", {})
     assert version == _stack(prometheus, operator).operator
     assert version == _stack({"kind": "List", "items": [operator, prometheus]}).operator
+    late = {"kind": "List", "items": [_object("Secret", {"x": "y" * 200_000}), operator]}
+    assert version == _stack(late).operator, "in a list it may stand anywhere"
     assert _stack(prometheus, operator).has_field((0, 93), unknown=True) == (version != (0, 68))
 
 
@@ -252,6 +254,19 @@ def test_lists_hold_objects(items: Any) -> None:
     says = r"document 1 \(List, line 1\): items must be a list of objects"
     with pytest.raises(DocumentError, match=says):
         _stack({"kind": "List", "items": items, "note": {"kind": "Prometheus"}})
+
+
+@pytest.mark.parametrize("kind", ["List", "PrometheusList", "DeploymentList"])
+def test_lists_of_every_name(kind: str) -> None:
+    """The API's name of a list, or a list in a list, hides no consumer."""
+    listed = {"kind": kind, "items": [_object("Prometheus", {}), _grafana("Deployment")]}
+    expected = [("prometheus", "a"), ("grafana", "a")]
+    for document in (listed, {"kind": "List", "items": [{"kind": "List", "items": [listed]}]}):
+        found = _stack(document)
+        assert expected == [(each.name, each.object.name) for each in found.consumers]
+        edited = next(each for each in found.consumers).object
+        edited.apply([{"op": "add", "path": "/spec/replicas", "value": 2}])
+        assert edited.get("spec", "replicas") == 2
 
 
 def test_labels_are_the_charts() -> None:

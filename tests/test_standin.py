@@ -79,10 +79,6 @@ LEFT_OUT = (
     Allowed("*", "*-kube-state-metrics", "", "a sub-chart that keeps nothing"),
     Allowed("*", "*-prometheus-node-exporter", "", "a sub-chart that keeps nothing"),
     Allowed("Service*", "*-coredns", "", "of the control plane"),
-    Allowed("Service*", "*-kube-controller-manager", "", "of the control plane"),
-    Allowed("Service*", "*-kube-etcd", "", "of the control plane"),
-    Allowed("Service*", "*-kube-proxy", "", "of the control plane"),
-    Allowed("Service*", "*-kube-scheduler", "", "of the control plane"),
     Allowed("ServiceMonitor", "*-apiserver", "", "of the control plane"),
     Allowed("ServiceMonitor", "*-kubelet", "", "of the control plane"),
     Allowed("ServiceMonitor", "*-operator", "", "would need the certificate of the hooks"),
@@ -288,6 +284,7 @@ def test_names_are_cut_as_recorded() -> None:
     ours = objects(template(3, STAND_IN, *values, release=LONG, namespace="prometheus"))
 
     assert ours.keys() - recorded("kps-45.9.1-longname").keys() == NEWER
-    assert {"prometheus"} == {
+    # Services of the control plane select its pods, so they are where those are.
+    assert {"prometheus", "kube-system"} == {
         each.get("metadata.namespace", "prometheus") for each in ours.values()
     }

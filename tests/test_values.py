@@ -22,6 +22,7 @@ from tests.tools.helm import MAJORS, RELEASE
 from tests.values_files import FILES, SETS, accepted, persistence
 
 ROOT = Path(__file__).resolve().parents[1]
+META = yaml.safe_load((ROOT / "chart" / "Chart.yaml").read_text())
 GOLDEN = ROOT / "tests" / "golden"
 RULE = re.compile(r"^  rule ([a-z]+/[a-z-]+)", re.MULTILINE)
 STORE = f"{RELEASE}-influxdb"
@@ -58,6 +59,7 @@ def _touched(documents: list[Document]) -> dict[Key, Document]:
         or _is_grafana(each)
         or (each["metadata"]["name"] == STORE and each["kind"] != "Secret")
         or _is_record(each)
+        or _is_component(each)
     }
 
 
@@ -69,6 +71,12 @@ def _is_grafana(document: Document) -> bool:
 def _is_record(document: Document) -> bool:
     labels = document["metadata"].get("labels") or {}
     return document["kind"] == "ConfigMap" and "durable-prometheus-stack/record" in labels
+
+
+def _is_component(document: Document) -> bool:
+    """Say whether an object is of a component of our own chart, such as a provisioner."""
+    labels = document["metadata"].get("labels") or {}
+    return bool(labels.get("app.kubernetes.io/part-of") == META["name"])
 
 
 def _brings_volumes(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from durable.errors import DocumentError
 from durable.patch import pointer
 from durable.record import record
 
@@ -16,10 +17,20 @@ if TYPE_CHECKING:
 
 @record
 class Edit:
-    """One operation on one object, and the step that wants it."""
+    """One operation on one object, and where the plan asks for it, if it is the user's own."""
 
     object: Object
     operation: Operation
+    origin: str = ""
+
+    def apply(self) -> None:
+        """Make the edit; a DocumentError of a patch says which one it is."""
+        try:
+            self.object.apply([self.operation])
+        except DocumentError as error:
+            if self.origin:
+                raise DocumentError(f"{self.origin}: {error}") from None
+            raise
 
 
 def set_value(target: Object, path: Path, value: Any) -> Iterator[Edit]:

@@ -18,6 +18,7 @@ from durable.checks import (
 )
 from durable.document import Document
 from durable.errors import DocumentError, PlanError
+from durable.nodes import SECOND
 from durable.objects import Object
 from durable.plan import KIND, parse_plan
 from durable.record import record
@@ -33,6 +34,7 @@ from durable.steps.pin_nodes import pin_nodes
 from durable.steps.record_plan import plan_text, record_plan
 from durable.steps.send_remote import send_remote
 from durable.steps.set_fs_group import set_fs_group
+from durable.stream import cure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def run(stream: Stream, plan_file: PlanFile | None, *, hooks: bool = False) -> R
         for edit in step(stack):
             if overruled(stack, edit):
                 continue
-            edit.object.apply([edit.operation])
+            edit.apply()
             edits.append(edit)
     found = registry.find(stack)
     record_plan(stack, edits, [f.line() for f in found if f.severity == "warn"])
@@ -179,7 +181,11 @@ def _file_value(plan_file: PlanFile) -> object:
     try:
         value = document.value
     except DocumentError as error:
-        raise PlanError(f"{plan_file.name}: {error}") from None
+        if error.says == SECOND:
+            error = DocumentError("a second document: a plan is one, keep one", error.line)
+        lines = plan_file.text.encode().split(b"\n")
+        told = cure(error, b"".join(lines[max(0, error.line - 1) : error.line]))
+        raise PlanError(f"{plan_file.name}: {error}{told}") from None
     _refuse_duplicate(document, plan_file.name)
     return value
 

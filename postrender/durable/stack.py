@@ -34,7 +34,9 @@ READ = frozenset(
 PLACE = pattern(r"[0-9]{1,9}")
 # More than any stack has: without a limit a slip of the finger would cost the machine its memory.
 MOST_PODS = 10_000
-LISTS = ("List", "ResourceList")
+# kubectl takes what has items for a list, and puts out List; the API says PrometheusList and so on.
+LISTED_KINDS = (*table.CUSTOM_RESOURCES, *table.GRAFANA_KINDS)
+LISTS = ("List", "ResourceList", *(f"{kind}List" for kind in LISTED_KINDS))
 LISTED = pattern(
     rb"""["']?kind["']?:\s*["']?(?:"""
     + "|".join((*READ, *table.GRAFANA_KINDS)).encode()
@@ -294,14 +296,23 @@ def objects_of(chunk: Chunk) -> Iterator[Object]:
         raise DocumentError(chunk.placed(error)) from None
     if chunk.kind not in LISTS:
         yield Object(chunk, document)
-        return
+    elif isinstance(value, dict):
+        yield from _items(chunk, value, ())
+
+
+def _items(chunk: Chunk, value: dict[str, Any], base: tuple[str, ...]) -> Iterator[Object]:
+    """The items of a list, those of a list in a list too."""
     items = value.get("items")
     if items is None:
         return
     if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
         raise DocumentError(f"{chunk.label()}: items must be a list of objects")
-    for index in range(len(items)):
-        yield Object(chunk, document, ("items", str(index)))
+    for index, item in enumerate(items):
+        place = (*base, "items", str(index))
+        if item.get("kind") in LISTS:
+            yield from _items(chunk, item, place)
+        else:
+            yield Object(chunk, chunk.document, place)
 
 
 def operator_version(stream: Stream) -> Version | None:
@@ -309,7 +320,9 @@ def operator_version(stream: Stream) -> Version | None:
     for chunk in stream.chunks:
         if chunk.kind not in OPERATOR_KINDS:
             continue
-        found = OPERATOR.search(chunk.data, chunk.start, min(chunk.end, chunk.start + 100_000))
+        # A CRD says it at its start; a list holds the operator anywhere.
+        end = chunk.end if chunk.kind in LISTS else min(chunk.end, chunk.start + 100_000)
+        found = OPERATOR.search(chunk.data, chunk.start, end)
         if found:
             major, minor = (int(g) for g in found.groups() if g is not None)
             return major, minor
@@ -343,9 +356,14 @@ def grafana_mount(workload: Object) -> dict[str, Any]:
     for container in workload.items("spec", "template", "spec", "containers"):
         mounts = container.get("volumeMounts")
         for mount in mounts if isinstance(mounts, list) else ():
-            if isinstance(mount, dict) and mount.get("mountPath") == table.GRAFANA_MOUNT:
+            if isinstance(mount, dict) and mounted_at(mount, table.GRAFANA_MOUNT):
                 return mount
     return {}
+
+
+def mounted_at(mount: dict[str, Any], place: str) -> bool:
+    """Whether a mount is at a place; Kubernetes takes a path with a slash at its end too."""
+    return str(mount.get("mountPath")).rstrip("/") == place
 
 
 def pod_volume(workload: Object, pod: tuple[str, ...], name: str) -> dict[str, Any] | None:

@@ -266,12 +266,14 @@ def _may_hold_alias(chunk: Chunk) -> bool:
 
 def _not_yaml(chunk: Chunk, error: DocumentError) -> str:
     text = chunk.raw.split(b"\n")[error.line - 1 : error.line] if error.line else []
-    cure = ""
+    return chunk.placed(error) + cure(error, b"".join(text))
+
+
+def cure(error: DocumentError, line: bytes) -> str:
+    """What to do about a text that is not YAML, by what libyaml says and by the line."""
     if "control characters" in error.says:
-        cure = "; take the character out, or write it as an escape in double quotes"
-    elif text and b"\t" in text[0]:
-        cure = "; indent with spaces, not tabs"
-    return chunk.placed(error) + cure
+        return "; take the character out, or write it as an escape in double quotes"
+    return "; indent with spaces, not tabs" if b"\t" in line else ""
 
 
 def _read_kind(chunk: Chunk) -> None:

@@ -13,11 +13,13 @@ above it:
 ``layout``, ``state``                where a cluster's files are, and which processes it is
 ``control_plane``, ``node``, ``provisioner``     the command lines and settings of the parts
 ``machine``                          a whole cluster: up, restart of the node, down
+``api``                              reads of the API server, many times a second
 ``cluster``                          what a test works with, on this machine or on $E2E_KUBECONFIG
 ``fixtures``                         the same as a pytest fixture
 ``lab``                              what kube-prometheus-stack needs to run here
 ``snapshot``                         what a cluster could leave behind, to prove that it does not
 
-`python -m tests.cluster up|down|status|build` is for a person. A Grafana image cannot be had: under
-Grafana's name runs a stand-in that does to the disk what Grafana does (`mod/grafana-standin`).
+`python -m tests.cluster up|down|status|build` is for a person. Two images cannot be had, and
+stand-ins run under their names: `mod/grafana-standin` does to the disk what Grafana does, and
+`mod/nfs-provisioner-standin` asks the API for what the NFS provisioner asks for.
 """

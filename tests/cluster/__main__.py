@@ -1,4 +1,4 @@
-"""`python -m tests.cluster up|down|status|build`: the cluster for a person."""
+"""`python -m tests.cluster up|down|status|build|thanos`: the cluster for a person."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.cluster import host, images, programs
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
-from tests.cluster.recipes import RECIPES
+from tests.cluster.recipes import ON_DEMAND, RECIPES
 from tests.cluster.signals import end_on_sigterm
 
 
@@ -18,9 +18,16 @@ def build(_machine: Machine) -> None:
     """Install the Debian packages, build the programs and write the images."""
     host.prepare()
     programs.build_all()
-    for recipe in RECIPES.values():
-        images.image(recipe())
+    for name, recipe in RECIPES.items():
+        if name not in ON_DEMAND:
+            images.image(recipe())
     print(f"programs and images are in {programs.cache()}")
+
+
+def thanos(_machine: Machine) -> None:
+    """Build Thanos, which is no part of `build`, and write its image."""
+    programs.build_all("thanos")
+    print(f"the image is {images.image(RECIPES['thanos']()).archive}")
 
 
 def up(machine: Machine) -> None:
@@ -45,7 +52,7 @@ def status(machine: Machine) -> None:
     print(f"export KUBECONFIG={machine.layout.kubeconfig}")
 
 
-COMMANDS = {"up": up, "down": down, "status": status, "build": build}
+COMMANDS = {"up": up, "down": down, "status": status, "build": build, "thanos": thanos}
 
 
 def main() -> int:

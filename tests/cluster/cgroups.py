@@ -10,20 +10,20 @@ from tests.cluster.host import CGROUPS, unified_cgroups
 from tests.cluster.poll import wait_until
 
 NAME = "durable-cluster"
-REMOVE_TIMEOUT = 20
+REMOVE_TIMEOUT = 60
 
 
-def folders() -> list[Path]:
-    """Return our folder in each hierarchy; one that several names lead to is there once."""
+def folders(name: str) -> list[Path]:
+    """Return a group's folder in each hierarchy; one that several names lead to is there once."""
     if unified_cgroups():
-        return [CGROUPS / NAME]
+        return [CGROUPS / name]
     mounted = {path.resolve() for path in CGROUPS.iterdir() if (path / "cgroup.procs").exists()}
-    return sorted(path / NAME for path in mounted)
+    return sorted(path / name for path in mounted)
 
 
-def make() -> None:
-    """Make the folders; the kubelet wants its root to be there."""
-    for folder in folders():
+def make(name: str) -> None:
+    """Make a group's folders; the kubelet wants its root to be there."""
+    for folder in folders(name):
         folder.mkdir(exist_ok=True)
         for setting in ("cpuset.cpus", "cpuset.mems"):
             # Of cgroup v1: a group without processors and memory nodes takes no process.
@@ -31,10 +31,12 @@ def make() -> None:
                 (folder / setting).write_text((folder.parent / setting).read_text())
 
 
-def remove() -> None:
-    """Remove the folders and all below; a group is busy for a moment after its last process."""
+def remove(name: str) -> None:
+    """Remove a group's folders and all below; it is busy for a moment after its last process."""
     wait_until(
-        "the control groups are gone", lambda: not any(map(still_there, folders())), REMOVE_TIMEOUT
+        f"the control group {name} is gone",
+        lambda: not any(map(still_there, folders(name))),
+        REMOVE_TIMEOUT,
     )
 
 

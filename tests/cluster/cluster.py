@@ -12,22 +12,28 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.cluster import mounts, programs, provisioner
+from tests.cluster.api import Api
 from tests.cluster.commands import CommandError, run
 from tests.cluster.errors import CannotBeDoneHereError, ClusterError, MissingRequirementError
 from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
+from tests.cluster.network import GATEWAY
 from tests.cluster.node import NAME
 from tests.cluster.poll import wait_until
+from tests.cluster.state import this_process
 
 T = TypeVar("T")
 Object = dict[str, Any]
 
-WAIT_TIMEOUT = 60
-CRD_TIMEOUT = 30
+# A deadline is only met by what has failed: a slow machine gets all the time it may need.
+WAIT_TIMEOUT = 120
+KUBECTL_TIMEOUT = 120
+CRD_TIMEOUT = 90
 API_INTERVAL = 0.3
 HTTP_TIMEOUT = 10
 FOREIGN = "E2E_KUBECONFIG"
@@ -66,6 +72,7 @@ class Cluster:
     kubectl_program: Path
     node_name: str
     machine: Machine | None = None
+    api: Api | None = None
 
     @staticmethod
     def local(layout: Layout) -> Cluster:
@@ -73,7 +80,8 @@ class Cluster:
         machine = Machine(layout)
         if not machine.running:
             raise ClusterError("no cluster is up: run `make cluster-up`")
-        return Cluster(layout.kubeconfig, programs.program("kubectl"), NAME, machine)
+        kubectl, api = programs.program("kubectl"), Api.of(layout.kubeconfig)
+        return Cluster(layout.kubeconfig, kubectl, NAME, machine, api)
 
     @staticmethod
     def foreign(kubeconfig: Path) -> Cluster:
@@ -89,18 +97,33 @@ class Cluster:
         return Cluster(kubeconfig, kubectl, free[0]["metadata"]["labels"]["kubernetes.io/hostname"])
 
     @property
+    def ends_with_run(self) -> bool:
+        """Whether this test run made it and takes it down: what is on it then goes with it."""
+        return bool(self.machine and self.machine.state.owner == this_process())
+
+    @property
     def env(self) -> dict[str, str]:
         """The environment in which kubectl, Helm and our own tool use this cluster."""
         if self.machine:
             return self.machine.layout.access
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
 
-    def kubectl(self, *args: str, stdin: str | None = None, timeout: float = 60) -> str:
+    @property
+    def node_address(self) -> str:
+        """The address of the node, at which its NodePorts answer; only our own is reached."""
+        self._own("reach a node")
+        return GATEWAY
+
+    def kubectl(
+        self, *args: str, stdin: str | None = None, timeout: float = KUBECTL_TIMEOUT
+    ) -> str:
         """Run kubectl and return what it printed; `CommandError` has what the API server said."""
         return run(self.kubectl_program, *args, stdin=stdin, timeout=timeout, env=self.env)
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """Return an object, or nothing where there is none of that name."""
+        if self.api:
+            return self.api.get(kind, name, namespace)
         told = self.kubectl(
             *("get", kind, name, "--ignore-not-found", "--output=json"), *within(namespace)
         )
@@ -109,6 +132,8 @@ class Cluster:
 
     def objects(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
         """Return the objects of a kind; without a namespace those of all namespaces."""
+        if self.api:
+            return self.api.objects(kind, namespace, selector)
         where = within(namespace) or ["--all-namespaces"]
         told = self.kubectl("get", kind, f"--selector={selector}", "--output=json", *where)
         items: list[Object] = json.loads(told)["items"]
@@ -134,14 +159,17 @@ class Cluster:
     ) -> T:
         """Wait until the predicate holds; a failure shows pods, events and logs (of a namespace).
 
-        An error of kubectl counts as `not yet`: objects come and go while something is under way.
+        An error of kubectl, or no answer of a pod, counts as `not yet`: objects and servers come
+        and go while something is under way.
         """
         refused: list[str] = []
 
         def checked() -> T | None:
             try:
                 return predicate()
-            except CommandError as error:
+            except CannotBeDoneHereError:
+                raise
+            except ClusterError as error:
                 refused.append(str(error))
                 return None
 
@@ -189,16 +217,21 @@ class Cluster:
     def address(self, pod: Endpoint) -> Iterator[str]:
         """Give `host:port` at which a pod answers: its own address, or a forwarded port."""
         found = self.get("pod", pod.name, pod.namespace)
-        if not found:
-            raise ClusterError(f"no pod {pod.namespace}/{pod.name}")
+        own = found and found["status"].get("podIP")
+        if not own:
+            missing = "it has no address yet" if found else "there is none of that name"
+            raise ClusterError(f"pod {pod.namespace}/{pod.name}: {missing}")
         if self.machine:
-            yield f"{found['status']['podIP']}:{pod.port}"
+            yield f"{own}:{pod.port}"
             return
+        with self._forwarded(pod) as port:
+            yield f"127.0.0.1:{port}"
+
+    @contextmanager
+    def _forwarded(self, pod: Endpoint) -> Iterator[str]:
+        argv = (self.kubectl_program, "port-forward", f"pod/{pod.name}", f":{pod.port}")
         with subprocess.Popen(
-            [
-                *(self.kubectl_program, "port-forward", f"pod/{pod.name}", f":{pod.port}"),
-                *within(pod.namespace),
-            ],
+            [*argv, *within(pod.namespace)],
             env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -209,7 +242,7 @@ class Cluster:
                 match = FORWARDING.search(said)
                 if not match:
                     raise ClusterError(f"{pod} is not forwarded: {said}")
-                yield f"127.0.0.1:{match.group(1)}"
+                yield match.group(1)
             finally:
                 forwarder.terminate()
 
@@ -242,11 +275,14 @@ class Cluster:
             self.machine.load_images(mapping)
 
     def disk(self, name: str, size: str = "") -> Path:
-        """Make a fresh folder on the node; with a size (`64M`) an ext4 file system of its own."""
+        """Make a fresh folder on the node; with a size (`64M`) an ext4 file system of its own.
+
+        The name may be a path below a folder that was made so before.
+        """
         layout = self._own("make a disk").layout
         folder = layout.disks / name
         if size:
-            mounts.make_disk(layout.disk_images / name, folder, size)
+            mounts.make_disk(layout.disk_images / name.replace("/", "-"), folder, size)
         else:
             folder.mkdir()
         return folder
@@ -291,7 +327,7 @@ class Cluster:
     def _logs_of_troubled(self, namespace: str | None) -> list[str]:
         try:
             pods = self.objects("pods", namespace)
-        except CommandError:
+        except ClusterError:
             return []
         logs = []
         for pod in pods:
@@ -335,5 +371,5 @@ def http(url: str, body: bytes | None, headers: Mapping[str, str]) -> Response:
     except urllib.error.HTTPError as error:
         with error:
             return Response(error.code, error.read())
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise ClusterError(f"{url}: {error}") from error

@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.errors import ClusterError
+
+TIMEOUT = 120
 
 
 class CommandError(ClusterError):
@@ -19,17 +22,17 @@ class CommandError(ClusterError):
         self.stderr = stderr
 
 
-def run(
+def answer(
     *argv: str | Path,
     stdin: str | None = None,
-    timeout: float = 60,
+    timeout: float = TIMEOUT,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-) -> str:
-    """Return the program's standard output, or raise `CommandError`."""
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, whatever its exit code; one that does not end is a failure."""
     words = [str(word) for word in argv]
     try:
-        done = subprocess.run(
+        return subprocess.run(
             words,
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
@@ -44,6 +47,11 @@ def run(
         raise CommandError(words, -1, f"no answer in {timeout:g} s") from error
     except FileNotFoundError as error:
         raise CommandError(words, 127, str(error)) from error
+
+
+def run(*argv: str | Path, **settings: Any) -> str:
+    """Return the program's standard output, or raise `CommandError`; settings as of `answer`."""
+    done = answer(*argv, **settings)
     if done.returncode:
-        raise CommandError(words, done.returncode, done.stderr or done.stdout)
+        raise CommandError(done.args, done.returncode, done.stderr or done.stdout)
     return done.stdout

@@ -68,6 +68,7 @@ def etcd(layout: Layout) -> Component:
             f"--listen-client-urls={ETCD}",
             f"--advertise-client-urls={ETCD}",
             "--listen-peer-urls=http://127.0.0.1:2380",
+            f"--listen-metrics-urls=http://127.0.0.1:2381,http://{GATEWAY}:2381",
         ),
     )
 
@@ -99,13 +100,21 @@ def api_server(layout: Layout) -> Component:
 
 def controllers(layout: Layout) -> tuple[Component, ...]:
     """The controller manager and the scheduler, alone, so without an election."""
-    access = (f"--kubeconfig={layout.kubeconfig}", "--leader-elect=false")
+    # The last two: they ask the API server who may read their metrics.
+    access = (
+        f"--kubeconfig={layout.kubeconfig}",
+        "--leader-elect=false",
+        f"--authentication-kubeconfig={layout.kubeconfig}",
+        f"--authorization-kubeconfig={layout.kubeconfig}",
+    )
     manager = (
         str(program("kube-controller-manager")),
         *access,
         f"--service-account-private-key-file={layout.keys / 'accounts.key'}",
         f"--root-ca-file={layout.keys / 'apiserver.crt'}",
         "--use-service-account-credentials=true",
+        # It makes this folder; by itself it would do so on the machine.
+        f"--flex-volume-plugin-dir={layout.node / 'flex-volume-plugins'}",
     )
     return (
         Component("kube-controller-manager", manager),

@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 CGROUPS = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpu", "cpuset", "memory", "devices", "freezer", "pids")
 CNI_PLUGINS = Path("/usr/lib/cni")
-APT_TIMEOUT = 600
+APT_TIMEOUT = 900
+APT_PATIENCE = ("--option=DPkg::Lock::Timeout=300", "--option=Acquire::Retries=3")
 ELF_INTERPRETER = 3
 # What one of its files or programs shows to be there -> the package that brings it.
 PACKAGES = {
@@ -28,6 +29,7 @@ PACKAGES = {
     "iptables": "iptables",
     "ip": "iproute2",
     "mkfs.ext4": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
     "openssl": "openssl",
     "sysctl": "procps",
     "unshare": "util-linux",
@@ -86,13 +88,19 @@ def install_packages() -> None:
             "install them by hand, or set E2E_KUBECONFIG to a cluster"
         )
     log.info("installing the Debian packages %s", words)
-    apt = ("apt-get", "--yes", "--no-install-recommends", "--quiet")
+    # On a fresh machine the daily update may hold the lock.
+    apt = ("apt-get", "--yes", "--no-install-recommends", "--quiet", *APT_PATIENCE)
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         run(*apt, "update", env=env, timeout=APT_TIMEOUT)
         run(*apt, "install", *missing, env=env, timeout=APT_TIMEOUT)
     except CommandError as error:
         raise MissingRequirementError(f"cannot install {words}: {error}") from error
+    if left := missing_packages():
+        raise MissingRequirementError(
+            f"{' '.join(left)}: installed, but the programs are not on the PATH "
+            f"({os.environ.get('PATH')})"
+        )
 
 
 def check_busybox() -> None:

@@ -100,7 +100,7 @@ def image(recipe: Recipe) -> Image:
     target = folder / f"{recipe.name}-{recipe.key()}.tar"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        for older in folder.glob(f"{recipe.name}-{'[0-9a-f]' * 16}.tar"):
+        for older in programs.outdated(folder, recipe.name, ".tar"):
             older.unlink()
         with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
             made = Path(scratch) / "archive"

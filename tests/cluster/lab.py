@@ -22,6 +22,9 @@ REPOSITORIES: Mapping[str, str] = MappingProxyType(
         "quay.io/prometheus-operator/prometheus-operator": "prometheus-operator",
         "quay.io/prometheus/alertmanager": "alertmanager",
         "quay.io/prometheus/prometheus": "prometheus",
+        "registry.k8s.io/sig-storage/nfs-subdir-external-provisioner": "nfs-provisioner-standin",
+        "registry.k8s.io/sig-storage/local-volume-provisioner": "local-provisioner",
+        "quay.io/thanos/thanos": "thanos",
     }
 )
 NAMED = re.compile(r"""(?:\bimage: |--prometheus-config-reloader=)["']?([^\s"']+)""")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import programs
+from tests.cluster import cgroups, network, programs
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,26 @@ class Layout:
     def default() -> Layout:
         """Return the layout of this checkout's cluster."""
         return Layout(programs.cache() / "run", programs.cache() / "logs")
+
+    @property
+    def mark(self) -> str:
+        """What the cluster's names on the machine end with: no other layout's do."""
+        return hashlib.sha256(str(self.root).encode()).hexdigest()[:8]
+
+    @property
+    def link(self) -> str:
+        """The machine's interface to the cluster."""
+        return f"{network.LINK}{self.mark}"
+
+    @property
+    def group(self) -> str:
+        """The control group that holds the cluster's pods."""
+        return f"{cgroups.NAME}-{self.mark}"
+
+    @property
+    def lock(self) -> Path:
+        """Held while the cluster is brought up."""
+        return self.root.with_suffix(".lock")
 
     @property
     def state(self) -> Path:

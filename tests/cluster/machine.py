@@ -23,20 +23,21 @@ from tests.cluster import (
     provisioner,
     state,
 )
-from tests.cluster.commands import CommandError, run
+from tests.cluster.commands import TIMEOUT, CommandError, run
 from tests.cluster.control_plane import Component
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import Layout
 from tests.cluster.poll import wait_until
 from tests.cluster.recipes import RECIPES
+from tests.cluster.signals import hold_back
 from tests.cluster.state import State
 
 log = logging.getLogger(__name__)
 
-START_TIMEOUT = 60
-NODE_TIMEOUT = 90
-IMPORT_TIMEOUT = 120
-FAKE_NODE_TIMEOUT = 30
+START_TIMEOUT = 120
+NODE_TIMEOUT = 180
+IMPORT_TIMEOUT = 300
+FAKE_NODE_TIMEOUT = 120
 API_INTERVAL = 0.3
 CONTAINERS = "k8s.io"
 # containerd's own mark on an image that the kubelet can see.
@@ -67,21 +68,17 @@ class Machine:
         """Bring the cluster up. `owned`: it belongs to this process and dies with it."""
         host.prepare()
         programs.build_all()
-        self._check_not_in_use()
-        self.down()
-        started = time.monotonic()
-        try:
-            self._make(owned=owned)
-            self._start_control_plane()
-            self._start_node()
-            self._wait_for_api_server()
-            for component in control_plane.controllers(self.layout):
-                self._start(component)
-            self._start(control_plane.dns(self.layout))
-            self._start_agents()
-        except BaseException:
+        # Who comes second finds a whole cluster, and says whose it is.
+        with programs.lock(self.layout.lock):
+            self._check_not_in_use()
             self.down()
-            raise
+            started = time.monotonic()
+            try:
+                self._make(owned=owned)
+                self._start_all()
+            except BaseException:
+                self.down()
+                raise
         log.info("cluster up in %.1f s", time.monotonic() - started)
 
     def down(self) -> None:
@@ -89,26 +86,24 @@ class Machine:
         found = state.read(self.layout.state)
         if not found:
             return
-        # When our process is dead, another cluster may have these names on the machine by now. Our
-        # own interface outlives the process for as long as the kernel needs to free its namespace.
-        ours = found.machine.alive or network.index() in (0, found.link)
-        if ours:
-            network.remove()
-        found.machine.kill()
-        if ours:
-            cgroups.remove()
-        wait_until("the dead processes are collected", namespaces.all_collected, START_TIMEOUT)
-        mounts.unmount_below(self.layout.root)
-        mounts.remove_made(list(found.made))
-        mounts.remove_tree(self.layout.root)
+        with hold_back():
+            # First, since it outlives the process for as long as the kernel needs to free its
+            # namespace: even one that was killed before.
+            network.remove(self.layout.link)
+            found.machine.kill()
+            cgroups.remove(self.layout.group)
+            wait_until("the dead processes are collected", namespaces.all_collected, START_TIMEOUT)
+            mounts.unmount_below(self.layout.root)
+            mounts.remove_made(list(found.made))
+            mounts.remove_tree(self.layout.root)
 
     def restart_node(self) -> None:
         """Kill all of the node at once, as a power cut would, and start it again."""
         dead = self._running_containers()
         self.state.node.kill()
         # As after a power cut: the kubelet looks for each container that has a group, for seconds.
-        cgroups.remove()
-        cgroups.make()
+        cgroups.remove(self.layout.group)
+        cgroups.make(self.layout.group)
         self._write(self.state.without_components(node.PROGRAMS))
         self._start_node()
         self._start_agents()
@@ -155,7 +150,7 @@ class Machine:
         every = {"apiVersion": "v1", "kind": "List", "items": items}
         self.kubectl("apply", "-f", "-", stdin=json.dumps(every))
 
-    def ctr(self, *argv: str | Path, timeout: float = 60) -> str:
+    def ctr(self, *argv: str | Path, timeout: float = TIMEOUT) -> str:
         """Run containerd's own client against the node's containers."""
         return self.state.node.run("ctr", f"--namespace={CONTAINERS}", *argv, timeout=timeout)
 
@@ -177,10 +172,7 @@ class Machine:
                 "a cluster of `make cluster-up` is up: run `make cluster-down`, "
                 "or set DURABLE_CLUSTER_KEEP=1 to use it"
             )
-        if not alive and network.index() not in (0, found.link if found else 0):
-            raise ClusterError(
-                f"another cluster runs on this machine: it has the interface {network.LINK}"
-            )
+        network.check_alone(self.layout.link)
 
     def _make(self, *, owned: bool) -> None:
         layout = self.layout
@@ -190,10 +182,19 @@ class Machine:
         self._write(State(owner=owner, made=tuple(made)))
         control_plane.write_keys(layout)
         mounts.share(layout.disks)
-        cgroups.make()
+        cgroups.make(layout.group)
         machine = namespaces.start(layout.log("machine"), dies_with_us=owned)
         self._write(replace(self.state, machine=machine))
-        self._write(replace(self.state, link=network.make(machine)))
+        network.make(machine, layout.link)
+
+    def _start_all(self) -> None:
+        self._start_control_plane()
+        self._start_node()
+        self._wait_for_api_server()
+        for component in control_plane.controllers(self.layout):
+            self._start(component)
+        self._start(control_plane.dns(self.layout))
+        self._start_agents()
 
     def _write(self, new: State) -> None:
         state.write(self.layout.state, new)

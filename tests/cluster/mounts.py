@@ -14,7 +14,7 @@ from tests.cluster.commands import CommandError, run
 from tests.cluster.errors import ClusterError
 from tests.cluster.poll import wait_until
 
-UMOUNT_TIMEOUT = 20
+UMOUNT_TIMEOUT = 60
 ESCAPED = re.compile(r"\\([0-7]{3})")
 
 

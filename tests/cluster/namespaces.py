@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import programs
-from tests.cluster.commands import run
+from tests.cluster.commands import TIMEOUT, run
 from tests.cluster.errors import ClusterError
 from tests.cluster.poll import wait_until
 
-START_TIMEOUT = 10
-STOP_TIMEOUT = 20
+START_TIMEOUT = 60
+STOP_TIMEOUT = 60
+# In the environment of each program of a cluster: where its logs are.
+MARK = "DURABLE_CLUSTER_LOGS"
 UNSHARE = (
     *("unshare", "--pid", "--mount", "--propagation", "slave"),
     *("--fork", "--kill-child", "--mount-proc"),
@@ -54,7 +56,7 @@ class Process:
             *map(str, argv),
         ]
 
-    def run(self, *argv: str | Path, stdin: str | None = None, timeout: float = 60) -> str:
+    def run(self, *argv: str | Path, stdin: str | None = None, timeout: float = TIMEOUT) -> str:
         """Run a program in this process' namespaces and return its output."""
         return run(*self.enter(*argv), stdin=stdin, timeout=timeout)
 
@@ -79,6 +81,8 @@ def spawn(argv: Sequence[str], log: Path) -> Process:
     with log.open("ab") as output:
         child = subprocess.Popen(
             argv,
+            # To be told from the processes of others, wherever it is.
+            env={**os.environ, MARK: str(log.parent)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

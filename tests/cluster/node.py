@@ -12,7 +12,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import cgroups
 from tests.cluster.control_plane import DOMAIN, Component
 from tests.cluster.host import CNI_PLUGINS
 from tests.cluster.layout import Layout
@@ -75,7 +74,7 @@ def write_settings(layout: Layout, pause_image: str) -> None:
     (network / "10-pods.conflist").write_text(json.dumps(pod_network()))
     (layout.settings / "containerd.toml").write_text(containerd_settings(network, pause_image))
     for name, settings in (
-        ("kubelet", kubelet_settings()),
+        ("kubelet", kubelet_settings(layout)),
         ("kube-proxy", kube_proxy_settings(layout)),
     ):
         (layout.settings / f"{name}.json").write_text(json.dumps(settings, indent=2))
@@ -121,7 +120,7 @@ state = "/run/containerd"
 """
 
 
-def kubelet_settings() -> dict[str, Any]:
+def kubelet_settings(layout: Layout) -> dict[str, Any]:
     """Return the kubelet's settings: everyone who reaches it may use it, its network is our own."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -130,7 +129,7 @@ def kubelet_settings() -> dict[str, Any]:
         "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
         "authorization": {"mode": "AlwaysAllow"},
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{cgroups.NAME}",
+        "cgroupRoot": f"/{layout.group}",
         "clusterDNS": [GATEWAY],
         "clusterDomain": DOMAIN,
         "containerRuntimeEndpoint": f"unix://{SOCKET}",
@@ -154,6 +153,8 @@ def kube_proxy_settings(layout: Layout) -> dict[str, Any]:
         "clusterCIDR": PODS,
         "conntrack": {"maxPerCore": 0, "min": 0},
         "hostnameOverride": NAME,
+        # Its own default is 127.0.0.1, where no pod can ask.
+        "metricsBindAddress": f"{GATEWAY}:10249",
         "mode": "iptables",
     }
 

@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import resource
 import shutil
 import tempfile
 import time
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = Path(__file__).resolve().parent / "mod"
 BUILD_TIMEOUT = 3600
+KEEP_SECONDS = 7 * 24 * 3600
 SETTINGS = {
     "CGO_ENABLED": "0",
     "GOWORK": "off",
@@ -57,6 +59,8 @@ class Module:
     stamps: tuple[str, ...] = ()
     renamed: tuple[str, str] | None = None
     assets: tuple[Assets, ...] = ()
+    on_demand: bool = False
+    """Built only when it is asked for by name: long, and for few tests."""
 
     @property
     def folder(self) -> Path:
@@ -125,6 +129,9 @@ TABLE = (
     ),
     Module("local-path-provisioner", ("local-path-provisioner",)),
     Module("grafana-standin", ("grafana-standin",), packages=(".",)),
+    Module("nfs-provisioner-standin", ("nfs-provisioner-standin",), packages=(".",)),
+    Module("local-provisioner-standin", ("local-provisioner-standin",), packages=(".",)),
+    Module("thanos", ("thanos",), stamps=(f"{PROMETHEUS}.Version=0.42.4",), on_demand=True),
 )
 OWNERS = {program: module for module in TABLE for program in module.programs}
 
@@ -163,8 +170,14 @@ def program(name: str) -> Path:
     """Return the path of a program that is built, or fail with what builds it."""
     path = home(OWNERS[name]) / name
     if not path.exists():
-        raise MissingRequirementError(f"{name} is not built: run `make cluster-build`")
+        target = f"cluster-{name}" if OWNERS[name].on_demand else "cluster-build"
+        raise MissingRequirementError(f"{name} is not built: run `make {target}`")
     return path
+
+
+def built(name: str) -> bool:
+    """Whether a program is there."""
+    return (home(OWNERS[name]) / name).exists()
 
 
 def assets(module_name: str, folder: str) -> Path:
@@ -176,12 +189,16 @@ def assets(module_name: str, folder: str) -> Path:
     return path
 
 
-def build_all() -> None:
-    """Build what is not built yet, one module at a time: each build uses every core."""
-    if all(home(module).exists() for module in TABLE):
+def build_all(*names: str) -> None:
+    """Build what is not built yet, one module at a time: each build uses every core.
+
+    Modules on demand are built where they are named.
+    """
+    wanted = [module for module in TABLE if not module.on_demand or module.name in names]
+    if all(home(module).exists() for module in wanted):
         return
     with lock(cache() / "build.lock"):
-        for module in TABLE:
+        for module in wanted:
             if not home(module).exists():
                 build(module)
 
@@ -197,7 +214,7 @@ def lock(path: Path) -> Iterator[None]:
 
 def build(module: Module) -> None:
     """Build a module into a folder that gets its name once everything is in it."""
-    started = time.monotonic()
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     log.info("%s: building %s", module.name, ", ".join(module.programs))
     target = home(module)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -209,7 +226,14 @@ def build(module: Module) -> None:
             copy_assets(module, each, made / each.folder)
         remove_older(module)
         made.rename(target)
-    log.info("%s: built in %.0f s", module.name, time.monotonic() - started)
+    log.info("%s: built in %.0f s%s", module.name, time.monotonic() - started, processors(before))
+
+
+def processors(before: resource.struct_rusage) -> str:
+    """Return how long the processors were at work since, which no neighbour makes longer."""
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime
+    return f" ({used:.0f} s of all processors)"
 
 
 def compile_programs(module: Module, target: Path) -> None:
@@ -249,5 +273,12 @@ def copy_assets(module: Module, wanted: Assets, target: Path) -> None:
 
 def remove_older(module: Module) -> None:
     """Remove what earlier versions of the module left."""
-    for path in home(module).parent.glob(f"{module.name}-{'[0-9a-f]' * 16}"):
+    for path in outdated(home(module).parent, module.name):
         shutil.rmtree(path)
+
+
+def outdated(folder: Path, name: str, suffix: str = "") -> list[Path]:
+    """Return what other keys left a while ago; what is newer may be of another checkout in use."""
+    since = time.time() - KEEP_SECONDS
+    found = folder.glob(f"{name}-{'[0-9a-f]' * 16}{suffix}")
+    return [path for path in found if path.stat().st_mtime < since]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from tests.cluster import debian
@@ -26,6 +27,7 @@ BASE = (
     Entry("/bin"),
 )
 NOBODY = 65534
+PROVISIONER = "DURABLE_LOCAL_PROVISIONER"
 GRAFANA = 472
 INFLUXDB = 1500
 PATH = MappingProxyType({"PATH": "/sbin:/usr/sbin:/bin:/usr/bin"})
@@ -128,6 +130,19 @@ def local_path_provisioner() -> Recipe:
     return Recipe("local-path-provisioner", (*BASE, *files), (path,))
 
 
+def local_provisioner() -> Recipe:
+    """The local static provisioner of $DURABLE_LOCAL_PROVISIONER, a program taken from its image.
+
+    Without it NOT that one: our program that makes the same volumes out of mount points
+    (mod/local-provisioner-standin). Both run as root where the pod says nothing else.
+    """
+    given = os.environ.get(PROVISIONER)
+    made = Path(given) if given else program("local-provisioner-standin")
+    name = "local-provisioner" if given else "local-provisioner-standin"
+    files = (Entry("/local-provisioner", made),)
+    return Recipe(name, (*BASE, *files), ("/local-provisioner",))
+
+
 def grafana_standin() -> Recipe:
     """NOT Grafana: our program that does to the disk what Grafana does (mod/grafana-standin)."""
     files = (
@@ -142,6 +157,16 @@ def grafana_standin() -> Recipe:
     )
 
 
+def nfs_provisioner_standin() -> Recipe:
+    """NOT the provisioner: it asks the API for the same (mod/nfs-provisioner-standin).
+
+    The image that it stands for runs as root, where nothing else is said.
+    """
+    path = "/app/main"
+    files = (Entry("/app"), Entry(path, program("nfs-provisioner-standin")))
+    return Recipe("nfs-provisioner-standin", (*BASE, *files), (path,))
+
+
 RECIPES: Mapping[str, Callable[[], Recipe]] = MappingProxyType(
     {
         "pause": pause,
@@ -152,7 +177,12 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = MappingProxyType(
         "prometheus-config-reloader": functools.partial(single, "prometheus-config-reloader"),
         "admission-webhook": functools.partial(single, "admission-webhook"),
         "local-path-provisioner": local_path_provisioner,
+        "local-provisioner": local_provisioner,
         "grafana-standin": grafana_standin,
+        "nfs-provisioner-standin": nfs_provisioner_standin,
+        "thanos": functools.partial(single, "thanos"),
         "influxdb": influxdb,
     }
 )
+ON_DEMAND = ("thanos",)
+"""What is there only where somebody has built it."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+
+REQUESTS = {signal.SIGINT, signal.SIGTERM}
 
 
 def end_on_sigterm() -> None:
@@ -13,3 +17,13 @@ def end_on_sigterm() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+@contextmanager
+def hold_back() -> Iterator[None]:
+    """Let a request to end wait until a block is through: a second Ctrl-C is not for its middle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

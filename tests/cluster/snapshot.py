@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.cluster import network, node
 from tests.cluster.commands import run
 from tests.cluster.host import CGROUPS, unified_cgroups
+from tests.cluster.layout import Layout
+from tests.cluster.namespaces import MARK
 
 # The mount point, its source and its file system; the numbers before them change by themselves.
 MOUNT_FIELDS = slice(3, 5)
@@ -34,7 +36,7 @@ class Snapshot:
     def take() -> Snapshot:
         """Look at the machine."""
         return Snapshot(
-            processes=frozenset(processes_in_other_namespaces()),
+            processes=frozenset(processes()),
             mounts=frozenset(mounts()),
             interfaces=frozenset(each["ifname"] for each in network.ip("link", "show")),
             routes=frozenset(run("ip", "route", "show").splitlines()),
@@ -58,20 +60,26 @@ class Snapshot:
         ]
 
 
-def processes_in_other_namespaces() -> list[str]:
-    """Return the processes of namespaces below ours: all of a cluster are in one."""
+def processes() -> list[str]:
+    """Return the processes of our cluster: its programs by their environment, its pods by group."""
+    layout = Layout.default()
+    mark, group = f"{MARK}={layout.logs}\0".encode(), f"/{layout.group}/".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            lines = (folder / "status").read_text().splitlines()
-        except (FileNotFoundError, ProcessLookupError):
+            # A dead one that nobody collects has no environment any more.
+            if mark in (folder / "environ").read_bytes() + b"\0" or (
+                group in (folder / "cgroup").read_bytes() and alive(folder)
+            ):
+                found.append(f"{folder.name} {(folder / 'comm').read_text().strip()}")
+        except OSError:  # ended meanwhile, or of somebody else who keeps it to himself
             continue
-        status = dict(line.split(":", 1) for line in lines)
-        # One id for each namespace that the process is in, from ours inwards. A dead one that
-        # nobody collects is a matter of the machine's first process.
-        if len(status["NSpid"].split()) > 1 and "Z" not in status["State"]:
-            found.append(f"{folder.name} {status['Name'].strip()}")
     return found
+
+
+def alive(folder: Path) -> bool:
+    """Whether a process is more than an entry in the table."""
+    return "\nState:\tZ" not in (folder / "status").read_text()
 
 
 def control_groups() -> list[str]:

@@ -21,7 +21,6 @@ class State:
     owner: Process = NONE  # the test run that it belongs to; none for one that a person started
     machine: Process = NONE
     node: Process = NONE
-    link: int = 0  # the machine's interface to it, by the kernel's number
     boot_id: str = ""
     components: dict[str, Process] = field(default_factory=dict)
     made: tuple[str, ...] = ()  # folders of the machine that were not there before
@@ -53,7 +52,6 @@ def read(path: Path) -> State | None:
         owner=Process(**told["owner"]),
         machine=Process(**told["machine"]),
         node=Process(**told["node"]),
-        link=told["link"],
         boot_id=told["boot_id"],
         components={name: Process(**each) for name, each in told["components"].items()},
         made=tuple(told["made"]),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import ssl
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cluster import images, lab, mounts, programs, state
+from tests.cluster import host, images, lab, mounts, state
+from tests.cluster.api import Api
 from tests.cluster.commands import CommandError, run
 from tests.cluster.control_plane import fake_node
 from tests.cluster.errors import ClusterError, MissingRequirementError, TimedOutError
@@ -21,6 +25,7 @@ from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
 from tests.cluster.namespaces import Process
 from tests.cluster.poll import wait_until
+from tests.cluster.signals import hold_back
 
 RECIPE = Recipe(
     "sample",
@@ -160,26 +165,45 @@ def test_program_that_needs_a_loader_is_told_apart() -> None:
     assert needs_loader(Path(sys.executable).resolve().read_bytes())
 
 
-def test_unbuilt_program_says_how_to_build_it(
+def refused() -> str:
+    """Return what the check of this machine says against it."""
+    with pytest.raises(MissingRequirementError) as raised:
+        host.check_system()
+    return str(raised.value)
+
+
+def test_missing_requirement_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Linux, root or control groups the message says which, and what else can be done."""
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    assert "needs Linux, this is Darwin: set E2E_KUBECONFIG" in refused()
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert "needs root" in refused()
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(host, "CGROUPS", tmp_path)
+    (tmp_path / "memory").mkdir()
+    assert "no control group hierarchy for cpu, cpuset, devices" in refused()
+    for each in host.CONTROLLERS:
+        (tmp_path / each).mkdir(exist_ok=True)
+    host.check_system()
+
+
+def test_packages_that_cannot_be_installed_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With an empty cache the error names the program and the target that builds it."""
-    monkeypatch.setenv("DURABLE_CLUSTER_CACHE", str(tmp_path))
-    with pytest.raises(MissingRequirementError, match=r"kubelet is not built.*make cluster-build"):
-        programs.program("kubelet")
-
-
-def test_key_follows_the_pinned_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module is built again when a checksum in its go.sum changes, and only then."""
-    module = programs.OWNERS["etcd"]
-    monkeypatch.setattr(programs, "MODULES", tmp_path)
-    module.folder.mkdir()
-    (module.folder / "go.mod").write_text("module m\n")
-    (module.folder / "go.sum").write_text("one\n")
-    first = programs.key(module)
-    assert first == programs.key(module)
-    (module.folder / "go.sum").write_text("two\n")
-    assert first != programs.key(module)
+    """Where programs are missing and there is no apt, or it fails, the packages are named."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(host, "CNI_PLUGINS", tmp_path)
+    with pytest.raises(MissingRequirementError, match=r"containerd runc .* no apt-get here"):
+        host.install_packages()
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho no network >&2\nexit 100\n")
+    apt.chmod(0o755)
+    with pytest.raises(MissingRequirementError, match=r"(?s)cannot install containerd.*no network"):
+        host.install_packages()
+    apt.write_text("#!/bin/sh\n")
+    with pytest.raises(MissingRequirementError, match=r"containerd .* not on the PATH"):
+        host.install_packages()
 
 
 def test_state_is_read_as_written(tmp_path: Path) -> None:
@@ -188,7 +212,6 @@ def test_state_is_read_as_written(tmp_path: Path) -> None:
         owner=state.this_process(),
         machine=Process(2, 3),
         node=Process(4, 5),
-        link=8,
         boot_id="b",
         components={"etcd": Process(6, 7)},
         made=("/opt/x",),
@@ -196,6 +219,89 @@ def test_state_is_read_as_written(tmp_path: Path) -> None:
     state.write(tmp_path / "state.json", written)
     assert written == state.read(tmp_path / "state.json")
     assert state.read(tmp_path / "none.json") is None
+
+
+def test_names_on_the_machine_are_one_layout_s(tmp_path: Path) -> None:
+    """Two layouts share no name outside their folders, and the kernel takes the interface's."""
+    one, other = (Layout(tmp_path / each, tmp_path / "logs") for each in ("one", "other"))
+    assert not {one.link, one.group, one.lock} & {other.link, other.group, other.lock}
+    assert (one.link, one.group) == (Layout(one.root, one.logs).link, one.group)
+    assert len(one.link) <= 15
+
+
+def test_second_request_to_end_waits() -> None:
+    """What asks to end while a cluster is taken down is heard when that is done."""
+    done: list[str] = []
+
+    def take_down() -> None:
+        with hold_back():
+            signal.raise_signal(signal.SIGINT)
+            done.append("to its end")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            take_down()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ["to its end"] == done
+
+
+GROUPS = {
+    "/api": [("", "v1", [("pods", "pod", ["po"], "Namespaced"), ("nodes", "node", [], "Cluster")])],
+    "/apis": [
+        ("apps", "v1", [("deployments", "deployment", ["deploy"], "Namespaced")]),
+        ("metrics.k8s.io", "v1", [("pods", "pod", ["po"], "Namespaced")]),
+    ],
+}
+
+
+def discovery(path: str, _accept: str) -> dict[str, Any]:
+    """Return what an API server answers about its resources."""
+    fields = ("resource", "singularResource", "shortNames", "scope")
+    return {
+        "items": [
+            {
+                "metadata": {"name": name},
+                "versions": [
+                    {
+                        "version": version,
+                        "resources": [dict(zip(fields, each, strict=True)) for each in resources],
+                    }
+                ],
+            }
+            for name, version, resources in GROUPS[path]
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("po", "/api/v1/namespaces/a/pods/x"),
+        ("pod", "/api/v1/namespaces/a/pods/x"),
+        ("nodes", "/api/v1/nodes/x"),
+        ("deploy", "/apis/apps/v1/namespaces/a/deployments/x"),
+        ("deployments.apps", "/apis/apps/v1/namespaces/a/deployments/x"),
+        ("pods.metrics.k8s.io", "/apis/metrics.k8s.io/v1/namespaces/a/pods/x"),
+    ],
+)
+def test_kinds_are_found_by_each_name(
+    kind: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kind is asked for at its place by any name that kubectl takes, the first group's first."""
+    asked: list[str] = []
+
+    def ask(_api: Api, where: str, accept: str = "") -> dict[str, Any]:
+        asked.append(where)
+        return discovery(where, accept) if where in GROUPS else {"metadata": {"managedFields": []}}
+
+    monkeypatch.setattr(Api, "_ask", ask)
+    api = Api("https://nowhere", "token", ssl.create_default_context())
+    assert {"metadata": {}} == api.get(kind, "x", "a")
+    assert ["/api", "/apis", path] == asked
+    with pytest.raises(ClusterError, match="no resource type unicorns"):
+        api.objects("unicorns", None, "")
 
 
 def test_process_is_not_taken_for_a_later_one() -> None:

@@ -16,7 +16,7 @@ from tests.cluster.errors import ClusterError
 IMAGE = "docker.io/library/busybox:1.37.0"
 SCHEDULED = "PodScheduled"
 REFUSED = "didn't find available persistent volumes to bind"
-TIMEOUT = 120
+TIMEOUT = 180
 
 
 @dataclass(frozen=True)

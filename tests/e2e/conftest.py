@@ -6,25 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import CannotBeDoneHereError
 from tests.cluster.fixtures import cluster
 from tests.e2e import releases
 from tests.e2e.matrix import Matrix
+from tests.e2e.reports import tell
 from tests.e2e.stack import Stack, installed
 from tests.e2e.trap_fixtures import busybox, crds, fake_nodes, operator, place, server_image
 
 __all__ = ["busybox", "cluster", "crds", "fake_nodes", "operator", "place", "server_image"]
 
 MATRIX = pytest.StashKey[Matrix]()
-REPORT = programs.REPOSITORY / ".tools" / "cluster" / "survival.txt"
 
 
 @pytest.fixture(scope="session")
-def ready_cluster(cluster: Cluster) -> Cluster:
+def ready_cluster(cluster: Cluster, crds: None) -> Cluster:
     """The cluster, with the operator's resource definitions."""
-    cluster.install_crds()
+    assert crds is None
     return cluster
 
 
@@ -35,7 +34,7 @@ def scenario_a(ready_cluster: Cluster) -> Iterator[Stack]:
         release = releases.scenario_a(ready_cluster)
     except CannotBeDoneHereError as error:
         pytest.skip(str(error))
-    yield from installed(release)
+    yield from installed(release, to_the_end=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def scenario_d(ready_cluster: Cluster) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def provisioned(ready_cluster: Cluster) -> Iterator[Stack]:
     """The stack on the default class of a cluster that is not ours."""
-    yield from installed(releases.provisioned(ready_cluster))
+    yield from installed(releases.provisioned(ready_cluster), to_the_end=True)
 
 
 @pytest.fixture
@@ -73,9 +72,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     matrix = terminalreporter.config.stash.get(MATRIX, None)
     if not matrix or not matrix.rows:
         return
-    lines = matrix.table()
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text("\n".join((*lines, "")))
-    terminalreporter.section("survival matrix")
-    for line in lines:
-        terminalreporter.write_line(line)
+    tell(terminalreporter, "survival matrix", matrix.table())

@@ -26,8 +26,8 @@ from tests.tools.stage import DEPENDENCY
 Values = dict[str, Any]
 Folder = Callable[[str, str], Path]
 
-HELM_TIMEOUT = 180
-GONE_TIMEOUT = 150
+HELM_TIMEOUT = 240
+GONE_TIMEOUT = 180
 PATHS = ("local", "hostPath")
 INSTANCE = "app.kubernetes.io/instance"
 # Small, as is the disk of the machine.

@@ -17,7 +17,7 @@ COLUMNS = (
     *("event", "result", "pods", "samples before", "lost", "gap (scrapes)"),
     *("silences", "rows", "claims", "seconds"),
 )
-UNTIL_READ = 150
+UNTIL_READ = 240
 # The scrapes just before the event belong to its gap.
 LEAD = 5000
 SHOWN = 5

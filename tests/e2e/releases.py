@@ -9,6 +9,7 @@ from tests.cluster.cluster import Cluster
 from tests.e2e import samples
 from tests.e2e.install import Release, Values, for_stack, lab_values, merged, profile, relocated
 from tests.e2e.silences import MAINTENANCE
+from tests.tools.stage import DEPENDENCY
 
 CLASS = "durable-e2e"
 # With another name the stack's own name is put behind it, and of the StatefulSets of further shards
@@ -59,6 +60,26 @@ def scenario_d(cluster: Cluster) -> Release:
     container = {"name": "thanos-ruler", "image": RULER_IMAGE, "command": ["sh", "-c", RULER]}
     spec = {"image": None, "containers": [container]}
     return on_disks(release, "hostpath", for_stack({"thanosRuler": {"thanosRulerSpec": spec}}))
+
+
+def reached(cluster: Cluster, namespace: str, url: str) -> Release:
+    """Scenario C's class, NodePorts, control plane and remote write; Prometheus runs twice.
+
+    The class's driver is the cluster's, the control plane is where it runs, the store is at `url`.
+    """
+    names = ("csi", "nodeport", "control-plane", "remote-write")
+    wanted = merged(*map(profile, names))
+    (made,) = wanted["storageClasses"]
+    # Volumes that obey fsGroup, as those of a driver do.
+    local = {"annotations": {"defaultVolumeType": "local"}, "parameters": {}}
+    classes = [{**made, "provisioner": cluster.add_provisioner(), **local}]
+    (remote,) = wanted[DEPENDENCY]["prometheus"]["prometheusSpec"]["remoteWrite"]
+    spec = {"replicas": 2, "remoteWrite": [{**remote, "url": url}]}
+    where = {"enabled": True, "endpoints": [cluster.node_address]}
+    parts = ("kubeProxy", "kubeEtcd", "kubeControllerManager", "kubeScheduler")
+    here = {"prometheus": {"prometheusSpec": spec}, **dict.fromkeys(parts, where)}
+    values = merged(wanted, observed(), {"storageClasses": classes}, for_stack(here))
+    return Release(cluster, "reach", namespace, 4, values)
 
 
 def long_term(cluster: Cluster) -> Release:

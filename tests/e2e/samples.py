@@ -96,6 +96,10 @@ class Prometheus:
         """Return what the server says of its retention, by time or size."""
         return str(self._ask("/api/v1/status/runtimeinfo")["data"]["storageRetention"])
 
+    def configuration(self) -> str:
+        """Return the configuration that the server runs with; it shows no password."""
+        return str(self._ask("/api/v1/status/config")["data"]["yaml"])
+
     def _ask(self, path: str) -> Any:
         answer = self.cluster.http(Endpoint(self.pod, self.namespace, PORT), path)
         if answer.status != 200:

@@ -12,9 +12,10 @@ from tests.e2e.install import Release
 from tests.e2e.rows import Grafana
 from tests.e2e.samples import Prometheus
 from tests.e2e.silences import Alertmanager
+from tests.tools.stage import DEPENDENCY
 
-SERVING_TIMEOUT = 150
-POD_TIMEOUT = 180
+SERVING_TIMEOUT = 240
+POD_TIMEOUT = 240
 SCRAPES = 3
 
 
@@ -63,7 +64,9 @@ class Stack:
         if not pods:
             raise ClusterError("there is no pod of Grafana")
         newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
-        return Grafana(self.cluster, newest["metadata"]["name"], self.namespace)
+        values = self.release.current
+        password = values.get(DEPENDENCY, values)["grafana"]["adminPassword"]
+        return Grafana(self.cluster, newest["metadata"]["name"], self.namespace, password)
 
     def claims(self) -> dict[str, Object]:
         """Return the claims by name."""
@@ -119,15 +122,19 @@ class Stack:
         self.cluster.wait("all pods are Ready", ready, POD_TIMEOUT, self.namespace)
 
 
-def installed(release: Release) -> Iterator[Stack]:
-    """Install a release, and remove it with its data at the end."""
+def installed(release: Release, *, to_the_end: bool = False) -> Iterator[Stack]:
+    """Install a release, and remove it with its data at the end.
+
+    `to_the_end`: nothing comes after it, so where the cluster is taken down too it goes with that.
+    """
     stack = Stack(release)
     try:
         release.install()
         stack.wait_until_serving()
         yield stack
     finally:
-        release.purge()
+        if not (to_the_end and release.cluster.ends_with_run):
+            release.purge()
 
 
 def answers(read: Any) -> bool:

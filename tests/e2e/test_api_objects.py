@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +13,11 @@ import pytest
 import yaml
 
 from tests.cluster.cluster import Cluster, Object
-from tests.cluster.commands import CommandError
-from tests.e2e.install import chart, for_stack
+from tests.cluster.commands import CommandError, answer
+from tests.e2e.install import HELM_TIMEOUT, chart, for_stack
 from tests.tools.documents import is_hook, key, load
 from tests.tools.helm import KUBERNETES, MAJORS, ROOT, Command, binary, environment, post_renderer
-from tests.values_files import SETS
+from tests.values_files import FILES, SETS
 
 pytestmark = pytest.mark.e2e
 
@@ -47,6 +46,25 @@ EVERYTHING: Object = {
         },
         {"name": "none"},
     ],
+    "localProvisioner": {
+        "enabled": True,
+        "classes": [
+            {
+                "name": "discovered",
+                "hostDir": "/data/local",
+                "reclaimPolicy": "Delete",
+                "namePattern": "a*,b?",
+                "mountOptions": ["noatime"],
+            },
+        ],
+        "nodeSelector": {"durable-prometheus-stack/disks": "local"},
+        "tolerations": [
+            {"key": "storage", "operator": "Equal", "value": "local", "effect": "NoSchedule"},
+            {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 3600000},
+        ],
+        "seLinuxOptions": {"type": "spc_t"},
+        "podMonitor": {"enabled": True},
+    },
     "persistence": {
         "accept": ["volumes/posix"],
         "patches": [{"target": {"kind": "Prometheus"}, "patch": [ADD]}],
@@ -109,7 +127,7 @@ def render(major: int, space: str, *files: Path) -> list[Object]:
     argv: Command = [binary(major), "template", "kps", chart(), f"--namespace={space}"]
     argv += [f"--kube-version={KUBERNETES}", "--no-hooks=false", *post_renderer(major)]
     argv += [f"--values={path}" for path in files]
-    done = subprocess.run(argv, env=environment(major), capture_output=True, text=True, check=False)
+    done = answer(*argv, env=environment(major), timeout=HELM_TIMEOUT)
     assert not done.returncode, f"{major} {[f.name for f in files]}: {done.stderr}"
     return load(done.stdout)
 
@@ -148,7 +166,8 @@ def unique(streams: list[list[Object]]) -> list[list[Object]]:
 
 def test_values_files(cluster: Cluster, space: str) -> None:
     """Each values file alone and each profile over each backend render what the API takes."""
-    wanted = [*itertools.product(MAJORS, SETS)]
+    # What is layered is the same by both majors, as other tests hold.
+    wanted = [*((4, each) for each in SETS), *((3, (each,)) for each in FILES)]
     with ThreadPoolExecutor(2) as pool:
         streams = list(pool.map(lambda each: render(each[0], space, *each[1]), wanted))
     batches = unique(streams)
@@ -166,6 +185,7 @@ def test_all_options(cluster: Cluster, space: str, tmp_path: Path, extra: Object
     for objects in streams:
         kinds = {each["kind"] for each in objects if not is_hook(each)}
         assert {"Prometheus", "Alertmanager", "ThanosRuler", "PersistentVolume"} <= kinds
+        assert {"DaemonSet", "NetworkPolicy", "PodMonitor", "ClusterRole"} <= kinds
     assert [] == [said for batch in unique(streams) for said in refusals(cluster, batch)]
 
 

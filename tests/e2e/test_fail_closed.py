@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.cluster import Cluster, Object
-from tests.e2e.install import Values, chart, for_stack, merged
+from tests.cluster.commands import answer, run
+from tests.e2e.install import HELM_TIMEOUT, Values, chart, for_stack, merged
 from tests.e2e.quiet import quiet
 from tests.tools.helm import MAJORS, Command, binary, environment, post_renderer
 
@@ -58,15 +59,13 @@ class Release:
         argv: Command = [binary(self.major), action, self.name, chart(), f"--namespace={self.name}"]
         kubeconfig = {"KUBECONFIG": str(self.cluster.kubeconfig)}
         env = {**environment(self.major), **kubeconfig, **variables}
-        return subprocess.run(
-            [*argv, *flags, *rest], env=env, capture_output=True, text=True, check=False
-        )
+        return answer(*argv, *flags, *rest, env=env, timeout=HELM_TIMEOUT)
 
     def uninstall(self) -> None:
         """Remove the release; none is fine."""
         argv: Command = [binary(self.major), "uninstall", self.name, f"--namespace={self.name}"]
         env = {**environment(self.major), "KUBECONFIG": str(self.cluster.kubeconfig)}
-        subprocess.run([*argv, "--ignore-not-found"], env=env, capture_output=True, check=True)
+        run(*argv, "--ignore-not-found", env=env, timeout=HELM_TIMEOUT)
 
     def wishes(self) -> str:
         """Return the argument that gives the values."""

@@ -19,7 +19,7 @@ DATA = {
     "alertmanager": ("alertmanager-db", "silences", 1000, 2000),
     "grafana": ("grafana-db", "grafana.db", 472, 472),
 }
-WRITTEN = 90
+WRITTEN = 120
 
 
 @pytest.mark.parametrize("consumer", DATA)

@@ -16,7 +16,7 @@ from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
-EVENT_TIMEOUT = 150
+EVENT_TIMEOUT = 240
 LONGER = "30d"
 
 

@@ -14,7 +14,7 @@ from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
-GONE_TIMEOUT = 120
+GONE_TIMEOUT = 180
 
 
 def spec(**fields: Any) -> Values:

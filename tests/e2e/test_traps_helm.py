@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.cluster import Cluster, Object
-from tests.e2e.install import Values, chart, for_stack, merged
+from tests.cluster.commands import answer
+from tests.e2e.install import HELM_TIMEOUT, Values, chart, for_stack, merged
 from tests.e2e.quiet import quiet
-from tests.e2e.traps import FAKE_NODES, Place, on_fake_nodes
+from tests.e2e.traps import FAKE_NODES, OWNER, Place, on_fake_nodes
 from tests.tools.helm import MAJORS, Command, binary, environment, post_renderer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("operator", "fake_nodes")]
@@ -30,7 +31,9 @@ def values(place: Place) -> Values:
     }
     spec: Object = {"prometheusSpec": on_fake_nodes()}
     ours: Values = {"persistence": {"prometheus": wanted}}
-    return merged(quiet(), ours, for_stack({"prometheus": spec}))
+    # As all that is a trap's: the operator looks for the label.
+    labels = {"commonLabels": {OWNER: place.name}}
+    return merged(quiet(), ours, for_stack({"prometheus": spec, **labels}))
 
 
 def name(place: Place, release: str) -> str:
@@ -48,9 +51,7 @@ def helm(
         argv += [chart(), "--values=-", *post_renderer(major)]
     env = {**environment(major), "KUBECONFIG": str(place.cluster.kubeconfig)}
     text = json.dumps(values(place))
-    return subprocess.run(
-        [*argv, *flags], input=text, env=env, capture_output=True, text=True, check=False
-    )
+    return answer(*argv, *flags, stdin=text, env=env, timeout=HELM_TIMEOUT)
 
 
 def installed(place: Place, major: int, release: str = "db") -> tuple[str, str]:

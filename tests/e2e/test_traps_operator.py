@@ -15,7 +15,7 @@ from tests.e2e.traps import Place, claim_of, prometheus, reserved, template, vol
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("operator", "fake_nodes")]
 
 RETENTION = "persistentVolumeClaimRetentionPolicy"
-GONE_TIMEOUT = 40
+GONE_TIMEOUT = 120
 
 
 def settled(place: Place, *names: str, **spec: Any) -> dict[str, Object]:

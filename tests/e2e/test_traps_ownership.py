@@ -30,7 +30,7 @@ from tests.tools.documents import load, of_kind
 
 pytestmark = pytest.mark.e2e
 
-START_TIMEOUT = 90
+START_TIMEOUT = 150
 POD = "prometheus-db-0"
 SUB_PATH = "prometheus-db"
 DATA = "/prometheus"

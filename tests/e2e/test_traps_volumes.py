@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import FOREIGN, Object
+from tests.cluster.commands import answer
 from tests.e2e.trap_report import NOT_LOST
 from tests.e2e.traps import (
     Place,
@@ -211,8 +212,7 @@ def run_readme(place: Place, commands: str) -> subprocess.CompletedProcess[str]:
     """Run commands of the README against the cluster."""
     kubectl = place.cluster.kubectl_program
     env = {**place.cluster.env, "PATH": f"{kubectl.parent}:{os.environ['PATH']}"}
-    argv = ["bash", "-ec", commands]
-    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    return answer("bash", "-ec", commands, env=env)
 
 
 def test_released_volume_is_freed_as_the_readme_says(place: Place) -> None:

@@ -17,8 +17,10 @@ from tests.e2e.traps import BUSYBOX, FAKE_NODES, OWNER, TAINT, Place, storage_cl
 
 OPERATOR_SPACE = "e2e-trap-operator"
 OPERATOR_IMAGE = "prometheus-operator/prometheus-operator"
+# Flags of an operator that sees to some objects only.
+NARROWED = ("--namespaces=", "--deny-namespaces=", "--prometheus-instance-selector=")
 SERVER_IMAGE = "quay.io/prometheus/prometheus:v3.14.0"
-GONE_TIMEOUT = 90
+GONE_TIMEOUT = 180
 CONSUMERS = ("prometheus", "alertmanager", "thanosRuler", "grafana")
 OFF: Object = {"enabled": False}
 OFF_BY_CREATE: Object = {"create": False}
@@ -46,8 +48,7 @@ def place(cluster: Cluster, crds: None, request: pytest.FixtureRequest) -> Itera
 @pytest.fixture(scope="session")
 def crds(cluster: Cluster) -> None:
     """Have the operator's resource definitions on the cluster."""
-    if cluster.get("crd", "prometheuses.monitoring.coreos.com") is None:
-        cluster.install_crds()
+    cluster.install_crds()
 
 
 @pytest.fixture(scope="session")
@@ -71,28 +72,39 @@ def fake_nodes(cluster: Cluster) -> Iterator[None]:
     cluster.add_fake_nodes(FAKE_NODES)
     cluster.kubectl("taint", "node", *FAKE_NODES, f"{TAINT}=only:NoSchedule", "--overwrite")
     yield
-    wait_until_gone(cluster)
-    cluster.kubectl("delete", "node", *FAKE_NODES)
+    if not cluster.ends_with_run:
+        wait_until_gone(cluster)
+        cluster.kubectl("delete", "node", *FAKE_NODES)
 
 
 @pytest.fixture(scope="session")
 def operator(cluster: Cluster, crds: None) -> Iterator[None]:
-    """The operator: the one that runs already, else the staged chart's, and nothing else of it."""
+    """An operator: one that sees to everything if it runs already, else the staged chart's own.
+
+    The operators of the scenarios may run beside it, each for its own namespace, so ours sees to
+    what is labelled as a trap's.
+    """
     assert crds is None
-    if operating(cluster):
+    if operators(cluster, everywhere=True):
         yield
         return
     settings: Object = {"defaultRules": OFF_BY_CREATE}
     settings["grafana"] = settings["alertmanager"] = settings["prometheus"] = OFF
+    settings["prometheusOperator"] = {"extraArgs": [f"--prometheus-instance-selector={OWNER}"]}
     ours = {"persistence": dict.fromkeys(CONSUMERS, OFF)}
     values = merged(for_stack(lab_values()), for_stack(settings), ours)
     release = Release(cluster, "traps", OPERATOR_SPACE, 4, values)
     release.install()
-    cluster.wait("the operator runs", lambda: operating(cluster), namespace=OPERATOR_SPACE)
+    cluster.wait(
+        "the operator runs",
+        lambda: operators(cluster, OPERATOR_SPACE),
+        namespace=OPERATOR_SPACE,
+    )
     yield
-    # It may have put finalizers on what the namespaces hold.
-    wait_until_gone(cluster)
-    release.purge()
+    if not cluster.ends_with_run:
+        # It may have put finalizers on what the namespaces hold.
+        wait_until_gone(cluster)
+        release.purge()
 
 
 def wait_until_gone(cluster: Cluster) -> None:
@@ -105,13 +117,18 @@ def wait_until_gone(cluster: Cluster) -> None:
     )
 
 
-def operating(cluster: Cluster) -> bool:
-    """Whether an operator is there and ready."""
-    return any(
-        OPERATOR_IMAGE in each["spec"]["template"]["spec"]["containers"][0]["image"]
-        and each["status"].get("availableReplicas")
-        for each in cluster.objects("deployments")
-    )
+def operators(
+    cluster: Cluster, namespace: str | None = None, *, everywhere: bool = False
+) -> list[Object]:
+    """Return the operators that are ready, with `everywhere` those that see to every object."""
+    found = []
+    for each in cluster.objects("deployments", namespace):
+        container = each["spec"]["template"]["spec"]["containers"][0]
+        narrow = any(flag.startswith(NARROWED) for flag in container.get("args", []))
+        ready = OPERATOR_IMAGE in container["image"] and each["status"].get("availableReplicas")
+        if ready and not (everywhere and narrow):
+            found.append(each)
+    return found
 
 
 def namespace(name: str) -> Object:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from tests.cluster.cluster import Cluster, Object
-from tests.cluster.commands import CommandError
+from tests.cluster.cluster import WAIT_TIMEOUT, Cluster, Object
+from tests.cluster.commands import CommandError, answer
 from tests.e2e.trap_report import CONFIRMED, DOOR, Row, TrapReport
 
 OURS = "durable-prometheus-stack"
@@ -22,7 +21,7 @@ TAINT = "e2e-trap"
 BUSYBOX = "docker.io/library/busybox:1.37.0"
 NO_PLAN = "persistence: {}"
 """A plan that says nothing of any consumer: all are judged, none is edited."""
-QUIET_TIMEOUT = 40
+QUIET_TIMEOUT = 120
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,9 @@ class Place:
         found = self.get(kind, name)
         return str(found["status"].get("phase", "")) if found else ""
 
-    def wait(self, description: str, predicate: Callable[[], Any], timeout: float = 60) -> Any:
+    def wait(
+        self, description: str, predicate: Callable[[], Any], timeout: float = WAIT_TIMEOUT
+    ) -> Any:
         """Wait until something holds here; a failure shows this namespace."""
         return self.cluster.wait(description, predicate, timeout, self.name)
 
@@ -126,13 +127,7 @@ def tool(command: str, objects: list[Object], plan: str) -> str:
     """Return what a command of `durable.sh` prints about objects; a refusal is an answer."""
     # The plan comes through a descriptor: nothing is written, nothing is left.
     script = f'exec "$0" {command} --plan /dev/fd/3 3<<"PLAN"\n{plan}\nPLAN'
-    done = subprocess.run(
-        ["sh", "-c", script, DOOR],
-        input=yaml.safe_dump_all(objects),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = answer("sh", "-c", script, DOOR, stdin=yaml.safe_dump_all(objects))
     assert done.returncode in (0, 1), done.stderr
     return done.stdout
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = (".ci", "postrender", "tests")
+FOLDERS = (".ci", "chart/files", "postrender", "tests")
 FIRST_LINE = re.compile(rb"#!.*\b(ba|da)?sh\b")
 
 

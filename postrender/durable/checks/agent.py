@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from durable.checks.placement import paste
 from durable.checks.registry import Fault, rule
 from durable.findings import REFUSE
 from durable.stack import guarded
@@ -23,5 +24,9 @@ def stateful(stack: Stack) -> Iterator[Fault]:
     for consumer in guarded(stack):
         if not consumer.stateful:
             says = "is DaemonSet, which has no storage that could be made durable"
-            fix = "spec: {mode: StatefulSet}, or persistence: {prometheus: {enabled: false}}."
+            # The chart knows the field by additionalConfig only.
+            block = "additionalConfig: {mode: StatefulSet}"
+            plain = f"spec: {{mode: StatefulSet}} in {consumer}."
+            fix = paste(consumer.object, block, plain=plain).removesuffix(".")
+            fix += ", or persistence: {prometheus: {enabled: false}}."
             yield Fault(consumer.object, "spec.mode", says, fix)

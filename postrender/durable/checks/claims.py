@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from durable.checks.placement import (
     RIVALS,
+    TEMPLATE,
     claim_template,
     class_of,
     paste,
     provisions,
+    storage_fix,
 )
 from durable.checks.registry import Fault, rule, shown
 from durable.consumers import GRAFANA
 from durable.findings import REFUSE, WARN
 from durable.plan import DEFAULTS
 from durable.quantity import parse_quantity
-from durable.stack import guarded, pod_volume
+from durable.stack import guarded, mounted_at, pod_volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,17 +28,19 @@ if TYPE_CHECKING:
 POLICY = "persistentVolumeClaimRetentionPolicy"
 RETAIN = f"{POLICY}: {{whenDeleted: Retain, whenScaled: Retain}}"
 STORAGE = ("spec", "storage")
+DATA = "GF_PATHS_DATA"
 # Wishes that no custom resource reads: the chart's names for the field, and a template too far up.
 DEAD = ("storageSpec", "volumeClaimTemplate", "volumeClaimTemplates", "persistence")
-# Helm's values call the field by another name in one place.
-STORAGE_VALUES = {"Prometheus": "storageSpec", "PrometheusAgent": "storageSpec"}
-
-
-def _storage(consumer: Consumer, value: str) -> str:
-    """The fix that sets something in the consumer's storage block."""
-    name = STORAGE_VALUES.get(consumer.object.kind, "storage")
-    plain = f"spec: {{storage: {{{value}}}}} in {consumer}."
-    return paste(consumer.object, f"{name}: {{{value}}}", plain=plain)
+# What the operator's CRDs have below spec.storage; Helm 3 loses any other key, Helm 4 fails at it.
+READ = {
+    (): ("disableMountSubPath", "emptyDir", "ephemeral", "volumeClaimTemplate"),
+    TEMPLATE[2:3]: ("apiVersion", "kind", "metadata", "spec", "status"),
+    TEMPLATE[2:]: (
+        *("accessModes", "dataSource", "dataSourceRef", "resources", "selector"),
+        *("storageClassName", "volumeAttributesClassName", "volumeMode", "volumeName"),
+    ),
+    (*TEMPLATE[2:], "resources"): ("claims", "limits", "requests"),
+}
 
 
 @rule(REFUSE, "Set persistence: {<consumer>: {enabled: true}}, or false if its data may be lost.")
@@ -54,6 +58,7 @@ def durable(stack: Stack) -> Iterator[Fault]:
             yield from _grafana(stack, consumer)
         else:
             yield from _dead(consumer)
+            yield from _mounted_over(consumer)
             yield from _custom_resource(stack, consumer)
 
 
@@ -72,29 +77,114 @@ def _custom_resource(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
     rival = next((r for r in RIVALS if storage.get(r) is not None), "")
     says = "is missing, so the data is on emptyDir" if not rival else "puts the data there"
     field = ".".join((*STORAGE, rival) if rival else STORAGE)
-    yield Fault(consumer.object, field, f"{says}: it is lost with the pod", _enable(consumer))
+    fix = _unpatched(field) if consumer.managed else _enable(consumer)
+    yield Fault(consumer.object, field, f"{says}: it is lost with the pod", fix)
+
+
+def _unpatched(field: str) -> str:
+    """The fix where the plan has seen to a field, and only a patch of the plan is later."""
+    return f"persistence.patches without the one that changes {field}."
 
 
 def _dead(consumer: Consumer) -> Iterator[Fault]:
     for key in DEAD:
         if consumer.object.get("spec", key) is not None:
-            says = (
-                "is read by nobody: the field is spec.storage, and what is asked for here vanishes"
-            )
-            size = DEFAULTS[consumer.name]["size"]
-            fix = f"persistence: {{{consumer.name}: {{size: {size}}}}} in place of {key}."
-            yield Fault(consumer.object, f"spec.{key}", says, fix)
+            says = "is read by nobody: the field is spec.storage, and what is asked for here"
+            # The chart hands on what it does not know by additionalConfig only.
+            block, plain = f"additionalConfig: {{{key}: null}}", f"No spec.{key} in {consumer}."
+            fix = paste(consumer.object, block, plain=plain)
+            yield Fault(consumer.object, f"spec.{key}", f"{says} vanishes", _instead(consumer, fix))
+    for path, known in READ.items():
+        place: Any = consumer.object.get(*STORAGE, *path)
+        for key, value in place.items() if isinstance(place, dict) else ():
+            if key not in known and value is not None:
+                says = f"is read by nobody (known are {', '.join(known)}): what it asks for"
+                inner = f"{key}: null"
+                for parent in reversed(path):
+                    inner = f"{parent}: {{{inner}}}"
+                field = ".".join((*STORAGE, *path, key))
+                fix = _instead(consumer, storage_fix(consumer, inner))
+                yield Fault(consumer.object, field, f"{says} vanishes", fix)
+
+
+def _instead(consumer: Consumer, fix: str) -> str:
+    """A fix that takes a dead key away, and where its wish has its place."""
+    size = consumer.plan.size if consumer.plan else DEFAULTS[consumer.name]["size"]
+    return f"{fix.removesuffix('.')}, and persistence: {{{consumer.name}: {{size: {size}}}}}."
+
+
+def _mounted_over(consumer: Consumer) -> Iterator[Fault]:
+    """A volume at the data's place: the operator merges a container's mounts by their paths.
+
+    In spec.volumeMounts the path itself is for the rule pods/mounts; with a slash behind it, it is
+    another path to the API, and the same place to the pod.
+    """
+    target, facts = consumer.object, consumer.facts
+    groups = [("spec", "volumeMounts")] + [
+        ("spec", "containers", str(number), "volumeMounts")
+        for number, container in enumerate(target.items("spec", "containers"))
+        if facts and container.get("name") == facts.container
+    ]
+    for group in groups:
+        for number, mount in enumerate(target.items(*group)):
+            plain = len(group) == len(STORAGE) and mount.get("mountPath") == consumer.mount
+            name = str(mount.get("name"))
+            if plain or not mounted_at(mount, consumer.mount) or name == consumer.volume_name:
+                continue
+            if kind := _passing(pod_volume(target, consumer.pod, name)):
+                says = f"puts {name} ({kind}) over the claim: the data is lost with the pod"
+                fix = f"Another mountPath in {consumer}, or no such mount."
+                yield Fault(target, ".".join((*group, str(number), "mountPath")), says, fix)
+
+
+def _passing(volume: dict[str, Any] | None) -> str:
+    """The kind of a pod's volume that goes with the pod; a claim, an NFS path and such outlive it.
+
+    One that has a name only is an emptyDir.
+    """
+    if volume is None:
+        return ""
+    return next((r for r in RIVALS if r in volume), "emptyDir" if len(volume) == 1 else "")
 
 
 def _grafana(stack: Stack, consumer: Consumer) -> Iterator[Fault]:
-    volume = pod_volume(consumer.object, consumer.pod, consumer.volume_name)
-    if volume is None or claim_template(stack, consumer) is not None:
-        return  # a mount without its volume is for the rule pods/mounts
-    # A volume that has a name only is an emptyDir; a claim, an NFS path and such outlive the pod.
-    kind = next((r for r in RIVALS if r in volume), "emptyDir" if len(volume) == 1 else "")
-    if kind:
+    # A mount without its volume is for the rule pods/mounts.
+    kind = _passing(pod_volume(consumer.object, consumer.pod, consumer.volume_name))
+    if kind and claim_template(stack, consumer) is None:
         says = f"puts the database ({consumer.volume_name}) on {kind}: it is lost with the pod"
         yield Fault(consumer.object, "spec.template.spec.volumes", says, _enable(consumer))
+    else:
+        yield from _data_elsewhere(consumer)
+
+
+def _data_elsewhere(consumer: Consumer) -> Iterator[Fault]:
+    """A data directory that the environment puts beside the volume."""
+    target = consumer.object
+    for number in range(len(target.items(*consumer.pod, "containers"))):
+        path = (*consumer.pod, "containers", str(number))
+        mounts = target.items(*path, "volumeMounts")
+        if not any(mounted_at(mount, consumer.mount) for mount in mounts):
+            continue
+        said = [n for n, v in enumerate(target.items(*path, "env")) if v.get("name") == DATA]
+        for index in said[-1:]:  # of several the last one counts
+            place = target.get(*path, "env", str(index), "value")
+            if isinstance(place, str) and place and not _lasting(consumer, mounts, f"{place}/"):
+                says = f"is {shown(place)}, and the volume is at {consumer.mount}: the data is lost"
+                # The chart writes the variable itself, and one of env behind it.
+                block = f"env: {{{DATA}: {consumer.mount}}}"
+                if len(said) == 1:
+                    block = f"grafana.ini: {{paths: {{data: {consumer.mount}}}}}"
+                fix = paste(target, block, plain=f"No variable {DATA} in {consumer}.")
+                yield Fault(target, ".".join((*path, "env", str(index), "value")), says, fix)
+
+
+def _lasting(consumer: Consumer, mounts: list[dict[str, Any]], place: str) -> bool:
+    """Whether a directory is on a volume that outlives the pod: that of the nearest mount."""
+    paths = {str(m.get("mountPath")).rstrip("/") + "/": str(m.get("name")) for m in mounts}
+    near = max((path for path in paths if place.startswith(path)), key=len, default="")
+    if near and paths[near] == consumer.volume_name:
+        return True
+    return bool(near) and not _passing(pod_volume(consumer.object, consumer.pod, paths[near]))
 
 
 @rule(
@@ -159,8 +249,11 @@ def one_source(stack: Stack) -> Iterator[Fault]:
         for rival in RIVALS:
             if storage.get(rival) is not None:
                 says = "stands beside volumeClaimTemplate and wins: the data is lost with the pod"
-                fix = _storage(consumer, f"{rival}: null")
-                yield Fault(consumer.object, f"spec.storage.{rival}", says, fix)
+                field = f"spec.storage.{rival}"
+                fix = storage_fix(consumer, f"{rival}: null")
+                yield Fault(
+                    consumer.object, field, says, _unpatched(field) if consumer.managed else fix
+                )
 
 
 @rule(REFUSE, "Set persistence: {<consumer>: {enabled: true, size: 50Gi}}.")
@@ -183,8 +276,8 @@ def sized(stack: Stack) -> Iterator[Fault]:
         size = DEFAULTS[consumer.name]["size"]
         fix = f"persistence: {{{consumer.name}: {{enabled: true, size: {size}}}}}."
         field = f"{template.field}.resources.requests.storage"
-        if consumer.managed:  # the plan gives a size, and only a patch is later
-            fix = f"persistence.patches without the one that takes {field} away."
+        if consumer.managed:
+            fix = _unpatched(field)
         yield Fault(template.object, field, f"{says}: {loss}", fix)
 
 
@@ -202,5 +295,9 @@ def selector(stack: Stack) -> Iterator[Fault]:
             name = template.storage_class
             says = f"is set, and the driver of the class {name} refuses a claim that has one"
             inner = "volumeClaimTemplate: {spec: {selector: null}}"
-            fix = "spec: {selector: null}." if consumer.facts is None else _storage(consumer, inner)
+            fix = (
+                "spec: {selector: null}."
+                if consumer.facts is None
+                else storage_fix(consumer, inner)
+            )
             yield Fault(template.object, f"{template.field}.selector", says, fix)

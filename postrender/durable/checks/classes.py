@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from durable.checks.registry import Fault, rule, shown
 from durable.findings import WARN
+from durable.scalars import write_inline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,11 +13,25 @@ if TYPE_CHECKING:
     from durable.objects import Object
     from durable.stack import Stack
 
+# What a class says, as entries of the chart's storageClasses have it.
+KEYS = (
+    *("provisioner", "volumeBindingMode", "reclaimPolicy", "allowVolumeExpansion"),
+    *("parameters", "mountOptions"),
+)
+DEFAULT = "storageclass.kubernetes.io/"
 
-def _anew(found: Object, field: str) -> str:
-    """A class of another name, since a class is immutable."""
-    keys = f"name: {found.name}-2, provisioner: {found.string('provisioner')}, {field}"
-    return f"storageClasses: [{{{keys}}}], and that name as storageClassName."
+
+def _anew(stack: Stack, found: Object, **changed: str) -> str:
+    """A class of another name, since a class is immutable, with all else that it says."""
+    said = {key: value for key in KEYS if (value := found.get(key)) not in (None, [], {})}
+    annotations = {k: v for k, v in found.annotations.items() if k.startswith(DEFAULT)}
+    if annotations:
+        said["annotations"] = annotations
+    entry = {"name": f"{found.name}-2", **said, **changed}
+    keys = ", ".join(f"{key}: {write_inline(value)}" for key, value in entry.items())
+    # A list in Helm's values takes the place of the list before it.
+    more = "..., " if len(stack.kind("StorageClass")) > 1 else ""
+    return f"storageClasses: [{more}{{{keys}}}], and that name as storageClassName."
 
 
 @rule(WARN, "Set volumeBindingMode: WaitForFirstConsumer (under a new name: a class is immutable).")
@@ -35,7 +50,7 @@ def late_binding(stack: Stack) -> Iterator[Fault]:
             if bound and volume.string("spec", "storageClassName") == found.name:
                 told = "is Immediate" if mode else "is missing, which means Immediate"
                 says = f"{told}, and {volume} of this class is bound to a node"
-                fix = _anew(found, "volumeBindingMode: WaitForFirstConsumer")
+                fix = _anew(stack, found, volumeBindingMode="WaitForFirstConsumer")
                 yield Fault(found, "volumeBindingMode", says, fix)
                 break
 
@@ -51,4 +66,4 @@ def retained(stack: Stack) -> Iterator[Fault]:
         if policy != "Retain":
             told = f"is {shown(policy)}" if policy else "is missing, which means Delete"
             says = f"{told}: the volume is deleted with its claim"
-            yield Fault(found, "reclaimPolicy", says, _anew(found, "reclaimPolicy: Retain"))
+            yield Fault(found, "reclaimPolicy", says, _anew(stack, found, reclaimPolicy="Retain"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from durable.checks.placement import claim_template, paste, placed, seen
+from durable.checks.placement import claim_template, class_of, network, paste, placed, seen
 from durable.checks.registry import Fault, rule
-from durable.consumers import GRAFANA, GRAFANA_MOUNT
+from durable.consumers import GRAFANA, GRAFANA_KINDS, GRAFANA_MOUNT
 from durable.findings import REFUSE, WARN
 from durable.pattern import pattern
-from durable.stack import guarded, pod_volume
+from durable.stack import guarded, mounted_at, pod_volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,14 +119,23 @@ def runs(stack: Stack) -> Iterator[Fault]:
     plan = stack.plan.consumers.get(GRAFANA)
     if (plan is not None and not plan.enabled) or any(c.name == GRAFANA for c in stack.consumers):
         return
-    for item in seen(stack, ("Service",), GRAFANA.encode()):
-        mine = any(item.labels.get(label) == GRAFANA for label in NAME_LABELS)
-        if mine and item.string("spec", "type") != "ExternalName":
+    told = [
+        item
+        for item in seen(stack, ("Service", *GRAFANA_KINDS), GRAFANA.encode())
+        if any(item.labels.get(label) == GRAFANA for label in NAME_LABELS)
+        and item.string("spec", "type") != "ExternalName"
+    ]
+    # A workload says more than its Service; of several of a kind the first by name.
+    for item in sorted(told, key=lambda each: (each.kind == "Service", str(each)))[:1]:
+        if item.kind == "Service":
             says = "belongs to Grafana, but no Deployment or StatefulSet here mounts Grafana's data"
             block = "persistence: {type: pvc, existingClaim: null}"
             plain = f"A Deployment in the stream that mounts {GRAFANA_MOUNT}."
             yield Fault(item, "", says, paste(item, block, plain=plain))
-            return
+        else:
+            says = f"mounts nothing at {GRAFANA_MOUNT}: the database is lost with the container"
+            fix = f"A volumeMount at {GRAFANA_MOUNT} in {item}, and a volume of its name."
+            yield Fault(item, "spec.template.spec.containers", says, fix)
 
 
 @rule(REFUSE, "Set grafana.useStatefulSet: false, or leave grafana.persistence.existingClaim out.")
@@ -176,11 +185,12 @@ def chown(stack: Stack) -> Iterator[Fault]:
     directories.
     """
     for consumer in _grafanas(stack):
-        squashed = any(v.consumer == GRAFANA and v.network for v in placed(stack))
+        squashed = _on_network(stack, consumer)
         for index, container in enumerate(consumer.object.items(*consumer.pod, "initContainers")):
             path = (*consumer.pod, "initContainers", str(index))
             mounts = consumer.object.items(*path, "volumeMounts")
-            if container.get("name") != CHOWN or not any(map(_of_data, mounts)):
+            has_data = any(mounted_at(mount, GRAFANA_MOUNT) for mount in mounts)
+            if container.get("name") != CHOWN or not has_data:
                 continue
             says = ""
             if squashed:
@@ -195,8 +205,12 @@ def chown(stack: Stack) -> Iterator[Fault]:
                 yield Fault(consumer.object, ".".join(path), says, fix)
 
 
-def _of_data(mount: dict[str, Any]) -> bool:
-    return mount.get("mountPath") == GRAFANA_MOUNT
+def _on_network(stack: Stack, consumer: Consumer) -> bool:
+    """Whether a file server has the data, by a volume of the stream or by the claim's class."""
+    claim = claim_template(stack, consumer)
+    found = class_of(stack, claim) if claim else None
+    served = found is not None and network(found.string("provisioner"))
+    return served or any(v.consumer == GRAFANA and v.network for v in placed(stack))
 
 
 def _may_override(consumer: Consumer, container: tuple[str, ...]) -> bool:
@@ -219,7 +233,9 @@ def data_seen(stack: Stack) -> Iterator[Fault]:
             continue
         claim = consumer.deployment_claim()
         known = stack.find("PersistentVolumeClaim", claim, consumer.namespace)
-        if known is None and consumer.sub_path not in _sub_paths(consumer.before):
+        volume = pod_volume(consumer.object, consumer.pod, consumer.volume_name) or {}
+        unseen = "persistentVolumeClaim" in volume and known is None
+        if unseen and consumer.sub_path not in _sub_paths(consumer.before):
             says = f"is new on the claim {claim}, which exists: a database at its root is not seen"
             fix = 'persistence: {grafana: {subPath: ""}}.'
             yield Fault(consumer.object, f"subPath {consumer.sub_path}", says, fix)
@@ -236,5 +252,5 @@ def _sub_paths(before: Any) -> set[str]:
         if isinstance(container, dict) and isinstance(container.get("volumeMounts"), list)
         for mount in container["volumeMounts"]
     ]
-    data = [m for m in mounts if isinstance(m, dict) and m.get("mountPath") == GRAFANA_MOUNT]
+    data = [m for m in mounts if isinstance(m, dict) and mounted_at(m, GRAFANA_MOUNT)]
     return {str(m.get("subPath") or "") for m in data}

@@ -10,17 +10,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from durable.stack import Stack
+    from durable.stack import Consumer, Stack
 
 IGNORED = ("hostPath", "nfs")
 
 
-@rule(WARN, "Set persistence: {<consumer>: {fixOwnership: true}}, or chown the directory by hand.")
+@rule(
+    WARN,
+    "Set persistence: {<consumer>: {fixOwnership: true}}, or chown the directory by hand; on NFS "
+    "let the export squash all to the server's user.",
+)
 def ignored(stack: Stack) -> Iterator[Fault]:
     """On hostPath and NFS fsGroup does nothing, so the server may not write: permission denied.
 
     Seen on a cluster: the kubelet makes prometheus-db as root on a hostPath volume
-    (prometheus-operator#3459).
+    (prometheus-operator#3459). How an export squashes cannot be seen here: where all_squash does
+    the work, accept this rule.
     """
     for consumer in stack.managed():
         if consumer.plan is None or consumer.plan.fix_ownership:
@@ -31,5 +36,12 @@ def ignored(stack: Stack) -> Iterator[Fault]:
             on = " and ".join(kinds)
             says = f"is ignored on {on}, and fixOwnership is off: the server may be unable to write"
             field = ".".join((*consumer.pod, "securityContext", "fsGroup"))
-            fix = f"persistence: {{{consumer.name}: {{fixOwnership: true}}}}."
-            yield Fault(consumer.object, field, says, fix)
+            yield Fault(consumer.object, field, says, _fix(consumer, kinds))
+
+
+def _fix(consumer: Consumer, kinds: list[str]) -> str:
+    """What to do; the chown of fixOwnership is refused by an export that squashes root."""
+    if "hostPath" in kinds:
+        return f"persistence: {{{consumer.name}: {{fixOwnership: true}}}}."
+    squash = "all_squash,anonuid={},anongid={}".format(*consumer.ids)
+    return f"{squash} for the export, then persistence: {{accept: [ownership/ignored]}}."

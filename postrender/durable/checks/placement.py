@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from durable.consumers import CONSUMERS, INFLUXDB
+from durable.document import Document
+from durable.errors import DocumentError
 from durable.pattern import pattern
 from durable.quantity import parse_quantity
 from durable.record import record
@@ -24,11 +26,21 @@ TERMS = ("spec", "nodeAffinity", "required", "nodeSelectorTerms")
 RIVALS = ("emptyDir", "ephemeral")
 OWNERS = (*CONSUMERS, INFLUXDB)
 SOURCES = ("local", "hostPath", "nfs", "csi", "azureFile")
-# Drivers and provisioners of network file systems without what the time series database needs of
-# POSIX. The word must start there: csi.juicefs.com is none, cluster.local/nfs-subdir is one.
-NETWORK = pattern(
-    r"(?:^|[^a-z0-9])(?:nfs|efs|smb|cifs|azure-?file|filestore)|^file\.csi\.azure|fuseim\.pri/ifs"
+# Those that the chart does not offer, and a volume made by hand may have.
+DISKS = (
+    *("iscsi", "fc", "rbd", "cephfs", "glusterfs", "awsElasticBlockStore", "gcePersistentDisk"),
+    *("azureDisk", "vsphereVolume", "cinder", "portworxVolume"),
 )
+# Drivers of network file systems, and of object stores mounted as one, without what the time series
+# database needs of POSIX. The word must start there: csi.juicefs.com is none,
+# cluster.local/nfs-subdir is one.
+NETWORK = pattern(
+    r"(?:^|[^a-z0-9])(?:nfs|efs|smb|cifs|azure-?file|filestore|gluster|s3|gcsfuse)"
+    r"|^(?:file|blob)\.csi\.azure|fuseim\.pri/ifs|^fsx\.openzfs|^fss\.csi\.oracle|^nasplugin\."
+    r"|^(?:nas|obs|sfsturbo)\.csi\.everest|\.csi\.cfs$|\bfile\.csi\.ibm|/ibmc-file"
+)
+# Provisioners that make directories in a file system of the node or of a server.
+DIRECTORIES = pattern(r"local-path|hostpath|host-path|openebs\.io/local$")
 
 
 @record
@@ -153,14 +165,16 @@ def placed(stack: Stack) -> Iterator[Placed]:
     if not volumes:
         return
     reserved = {
-        (c.namespace or stack.plan.namespace, claim): c.name
+        (place, claim): c.name
         for c in stack.consumers
         for claim in c.claims()
+        # Without a namespace it is for nobody; whom it is meant for is known.
+        for place in ("", c.namespace or stack.plan.namespace)
     }
     for volume in volumes:
         claim, namespace = (volume.string("spec", "claimRef", key) for key in ("name", "namespace"))
         owner = str(volume.labels.get(CONSUMER_LABEL) or reserved.get((namespace, claim), ""))
-        kind = next((k for k in SOURCES if volume.get("spec", k) is not None), "")
+        kind = next((k for k in (*SOURCES, *DISKS) if volume.get("spec", k) is not None), "")
         if owner in OWNERS:
             source = volume.mapping("spec", kind) if kind else {}
             yield Placed(owner, claim, volume, kind, source, affinity_values(volume, HOSTNAME))
@@ -206,6 +220,23 @@ def seen(stack: Stack, kinds: tuple[str, ...], *needles: bytes) -> Iterator[Obje
                     yield item
 
 
+def discovered(stack: Stack) -> dict[str, tuple[Object, dict[str, Any]]]:
+    """The classes that a local static provisioner of the stream fills: its ConfigMap, the settings.
+
+    storageClassMap is YAML in a text (pkg/common/common.go of sig-storage-local-static-provisioner
+    2.9.0). One that nobody can read fills no class.
+    """
+    found: dict[str, tuple[Object, dict[str, Any]]] = {}
+    for item in seen(stack, ("ConfigMap",), b"storageClassMap"):
+        try:
+            told = Document(item.string("data", "storageClassMap")).value
+        except DocumentError:
+            continue
+        for name, settings in told.items() if isinstance(told, dict) else ():
+            found[str(name)] = (item, settings if isinstance(settings, dict) else {})
+    return found
+
+
 # Where kube-prometheus-stack's values have what ends in the object.
 BLOCKS = {
     "Prometheus": "prometheus: {{prometheusSpec: {{{}}}}}",
@@ -214,6 +245,8 @@ BLOCKS = {
     "ThanosRuler": "thanosRuler: {{thanosRulerSpec: {{{}}}}}",
 }
 CHART = "kube-prometheus-stack"
+# Helm's values call the field by another name in one place.
+STORAGE_VALUES = {"Prometheus": "storageSpec", "PrometheusAgent": "storageSpec"}
 
 
 def paste(target: Object, value: str, *, plain: str = "") -> str:
@@ -223,6 +256,13 @@ def paste(target: Object, value: str, *, plain: str = "") -> str:
         return plain or f"spec: {{{value}}} in {target}."
     block = BLOCKS.get(target.kind, "grafana: {{{}}}").format(value)
     return f"{CHART}: {{{block}}}." if place else f"{block}."
+
+
+def storage_fix(consumer: Consumer, value: str) -> str:
+    """The fix that sets something in the storage block of a custom resource."""
+    name = STORAGE_VALUES.get(consumer.object.kind, "storage")
+    plain = f"spec: {{storage: {{{value}}}}} in {consumer}."
+    return paste(consumer.object, f"{name}: {{{value}}}", plain=plain)
 
 
 @record
@@ -260,7 +300,10 @@ def directory(volume: Placed, sub_path: str) -> Directory | None:
         return Directory(f"share {source.get('shareName')}", {}, _joined("/", sub_path))
     if volume.kind == "csi":
         return _driven(volume, sub_path)
-    return None
+    if not volume.kind:
+        return None
+    told = ", ".join(f"{k} {source[k]}" for k in sorted(source) if k not in ("fsType", "readOnly"))
+    return Directory(f"{volume.kind} {told}", {}, _joined("/", sub_path))
 
 
 def _driven(volume: Placed, sub_path: str) -> Directory:

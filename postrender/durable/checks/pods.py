@@ -230,9 +230,18 @@ def _mounts(consumer: Consumer, path: Path, pod: Made, places: set[str] | None) 
         field = ".".join((*path, str(index)))
         if not pod.has(name):
             says = f"is {shown(name)}, and the pod has no volume of that name: {INVALID}"
-            entry = f"volumes: [{{name: {one_line(name)}, ...}}]"
-            fix = paste(consumer.object, entry if consumer.facts else f"extra{entry.capitalize()}")
+            # A list in Helm's values takes the place of the list before it.
+            more = "..., " if consumer.facts and consumer.object.items("spec", "volumes") else ""
+            entry = f"volumes: [{more}{{name: {one_line(name)}, emptyDir: {{}}}}]"
+            block = entry if consumer.facts else f"extraV{entry[1:]}"
+            fix = paste(consumer.object, block, plain=f"{entry} in the pod of {consumer}.")
             yield Fault(consumer.object, f"{field}.name", says, fix)
+        if mount.get("subPath") and mount.get("subPathExpr"):
+            says = f"stands beside subPathExpr: {INVALID}"
+            fix = f"Only one of the two in {consumer}."
+            if consumer.facts is None:  # our own edit, beside the user's
+                fix = 'persistence: {grafana: {subPath: ""}}.'
+            yield Fault(consumer.object, f"{field}.subPath", says, fix)
         if places is None:
             continue
         if place in places:

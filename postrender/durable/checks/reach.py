@@ -38,6 +38,7 @@ def unreachable(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
     """
     claims = set(consumer.claims())
     needed = [v for v in volumes if v.claim in claims]
+    yield from _node(consumer, needed)
     yield from _selector(consumer, needed)
     yield from _affinity(consumer, needed)
     yield from _zones(consumer, needed)
@@ -59,7 +60,26 @@ def _selector(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
             told = affinity_values(volume.object, label)
             if told and wanted not in told:
                 says = f"wants {label}={wanted}, but {volume.object} is on {', '.join(told)}"
-                yield _field(path), says, paste(consumer.object, f"nodeSelector: {{{label}: null}}")
+                yield _field(path), says, _selected(consumer, label, volumes)
+
+
+def _selected(consumer: Consumer, label: str, volumes: list[Placed]) -> str:
+    """The selector's fix: a null in Helm's values empties a mapping, but takes no key out of it."""
+    places = {value for volume in volumes for value in affinity_values(volume.object, label)}
+    if len(places) == 1:
+        return paste(consumer.object, f"nodeSelector: {{{label}: {places.pop()}}}")
+    plain = f"No {label} in the nodeSelector of {consumer}."
+    alone = len(consumer.object.mapping(*consumer.pod, "nodeSelector")) == 1
+    return paste(consumer.object, "nodeSelector: null", plain=plain) if alone else plain
+
+
+def _node(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
+    path = (*consumer.pod, "nodeName")
+    wanted = _short(consumer.object.string(*path))
+    for volume in volumes:
+        if wanted and volume.nodes and wanted not in map(_short, volume.nodes):
+            says = f"is {wanted}, but {volume.object} is on {', '.join(volume.nodes)}"
+            yield _field(path), says, f"No nodeName in {consumer}."
 
 
 def _affinity(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
@@ -143,7 +163,10 @@ def _apart(consumer: Consumer, volumes: list[Placed]) -> Iterator[Demand]:
         crowded = sorted({d for d in domains if domains.count(d) > 1})
         if crowded and _near(consumer, term) and _selects(consumer, (*path, str(number))):
             says = f"keeps the pods apart, but several of their volumes are on {', '.join(crowded)}"
-            fix = paste(consumer.object, "podAntiAffinity: soft", plain=_elsewhere(consumer))
+            # The chart's own term names its pods by expressions.
+            by_hand = "matchLabels" in consumer.object.mapping(*path, str(number), "labelSelector")
+            value = "affinity: {podAntiAffinity: null}" if by_hand else "podAntiAffinity: soft"
+            fix = paste(consumer.object, value, plain=_elsewhere(consumer))
             yield _field(path), says, fix
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durable.errors import PlanError
-from durable.findings import REFUSE, WARN, Finding
+from durable.findings import WARN, Finding
 from durable.record import record
 
 TYPE_CHECKING = False
@@ -82,7 +82,7 @@ def _unknown(wanted: str) -> str:
 
 
 def _finding(stack: Stack, rule: Rule, fault: Fault) -> Finding:
-    accepted = rule.severity == REFUSE and rule.id in stack.plan.accept
+    accepted = rule.id in stack.plan.accept
     return Finding(
         severity=WARN if accepted else rule.severity,
         rule=rule.id,

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from durable.checks.placement import bytes_of, claim_template, paste, placed
+from durable.checks.placement import (
+    DIRECTORIES,
+    bytes_of,
+    claim_template,
+    class_of,
+    network,
+    paste,
+    placed,
+)
 from durable.checks.registry import Fault, rule, shown
 from durable.findings import REFUSE
 from durable.pattern import pattern
@@ -112,19 +120,32 @@ def shared_disk(stack: Stack) -> Iterator[Fault]:
     """A percentage counts the whole file system: on a shared one Prometheus leaves itself no room.
 
     The field came with operator 0.94 (pkg/apis/monitoring/v1/prometheus_types.go); whether a local
-    volume is a disk of its own cannot be seen here, so its directory counts as shared.
+    volume is a disk of its own cannot be seen here, so its directory counts as shared. So does what
+    a class provisions as directories (local-path, NFS).
     """
     for consumer in _servers(stack):
         percentage = consumer.object.get("spec", "retentionPercentage")
         if not bytes_of(percentage):
             continue
-        for volume in placed(stack):
-            if volume.consumer == consumer.name and volume.kind in SHARED:
-                says = f"is {shown(percentage)}, but {volume.object} ({volume.kind})"
-                auto = "persistence: {prometheus: {retentionSize: auto}}"
-                fix = paste(consumer.object, "retentionPercentage: null").removesuffix(".")
-                fault = f"{says} may share its file system"
-                yield Fault(
-                    consumer.object, "spec.retentionPercentage", fault, f"{fix}, and {auto}."
-                )
-                break
+        for where in _shared(stack, consumer):
+            says = f"is {shown(percentage)}, but {where} may share its file system"
+            auto = "persistence: {prometheus: {retentionSize: auto}}"
+            # The chart knows the field by additionalConfig only.
+            block = "additionalConfig: {retentionPercentage: null}"
+            plain = f"spec: {{retentionPercentage: null}} in {consumer}."
+            fix = paste(consumer.object, block, plain=plain).removesuffix(".")
+            field = "spec.retentionPercentage"
+            yield Fault(consumer.object, field, says, f"{fix}, and {auto}.")
+            break
+
+
+def _shared(stack: Stack, consumer: Consumer) -> Iterator[str]:
+    """The consumer's volumes, and its class, where they are directories beside others."""
+    for volume in placed(stack):
+        if volume.consumer == consumer.name and (volume.kind in SHARED or volume.network):
+            yield f"{volume.object} ({volume.network or volume.kind})"
+    claim = claim_template(stack, consumer)
+    found = class_of(stack, claim) if claim else None
+    driver = found.string("provisioner") if found else ""
+    if network(driver) or DIRECTORIES.search(driver):
+        yield f"a volume of {found} ({driver})"

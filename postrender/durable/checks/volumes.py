@@ -7,10 +7,12 @@ from durable.checks.placement import (
     claim_template,
     class_of,
     directory,
+    discovered,
     network,
+    paste,
     placed,
     provisions,
-    seen,
+    storage_fix,
     store_claim,
     values_of,
 )
@@ -43,14 +45,16 @@ def enough(stack: Stack) -> Iterator[Fault]:
     """
     for consumer in stack.managed():
         claim = claim_template(stack, consumer)
-        if claim is None or consumer.plan is None:
+        if claim is None or consumer.plan is None or _contested(stack, consumer):
             continue
         found = class_of(stack, claim)
+        if claim.spec.get("volumeName") and len(set(consumer.claims())) > 1:
+            yield _one_for_all(consumer, claim)
         if provisions(found) or not (consumer.plan.volumes or found):
             continue
         covered = _covered(stack, consumer)
         missing = [name for name in dict.fromkeys(consumer.claims()) if name not in covered]
-        if len(missing) > _free(stack, claim) and not _discovered(stack, claim):
+        if len(missing) > _free(stack, claim) and claim.storage_class not in discovered(stack):
             says = f"has no volume for {_few(missing)}: the class {claim.storage_class} makes none"
             entries = ["..."] * bool(consumer.plan.volumes) + [ENTRY] * min(len(missing), FEW)
             fix = f"persistence: {{{consumer.name}: {{volumes: [{', '.join(entries)}]}}}}."
@@ -62,7 +66,12 @@ def _stored(stack: Stack) -> Iterator[Fault]:
     """The same for the long-term store, whose claim is a document."""
     claim = store_claim(stack)
     found = class_of(stack, claim) if claim else None
-    if claim is None or found is None or provisions(found) or _discovered(stack, claim):
+    if (
+        claim is None
+        or found is None
+        or provisions(found)
+        or claim.storage_class in discovered(stack)
+    ):
         return
     if _free(stack, claim) or any(v.claim == claim.object.name for v in placed(stack)):
         return
@@ -85,6 +94,21 @@ def rendered(stack: Stack) -> Iterator[Fault]:
             fix = "The output of helm template with kube-prometheus-stack.enabled=false, before it."
             where = f"persistence.{consumer.name}.volumes"
             yield Fault(f"plan {stack.plan.release}".rstrip(), where, says, fix)
+
+
+def _one_for_all(consumer: Consumer, claim: Claim) -> Fault:
+    says = "sends the claims of all pods to one volume, and one of them gets it"
+    fix = storage_fix(consumer, "volumeClaimTemplate: {spec: {volumeName: null}}")
+    if consumer.facts is None:
+        plain = f"No volumeName in {consumer}."
+        fix = paste(consumer.object, "persistence: {volumeName: null}", plain=plain)
+    return Fault(claim.object, f"{claim.field}.volumeName", says, fix)
+
+
+def _contested(stack: Stack, consumer: Consumer) -> bool:
+    """Whether the plan's volumes may be those of several objects: the rule reserved says so."""
+    alike = [c for c in stack.managed() if c.name == consumer.name]
+    return len(alike) > 1 and bool(stack.volumes_of(consumer.name))
 
 
 def _few(names: list[str]) -> str:
@@ -116,13 +140,6 @@ def _class(volume: Object) -> str:
     return volume.string("spec", "storageClassName")
 
 
-def _discovered(stack: Stack, claim: Claim) -> bool:
-    """Whether a local static provisioner of the stream makes volumes of the claim's class."""
-    maps = seen(stack, ("ConfigMap",), b"storageClassMap")
-    lines = (line for m in maps for line in m.string("data", "storageClassMap").splitlines())
-    return any(line.partition(":")[0].strip(" \"'") == claim.storage_class for line in lines)
-
-
 def _by_name(stack: Stack) -> list[Placed]:
     """The volumes in an order of their own, so that the stream's does not choose who is blamed."""
     return sorted(placed(stack), key=lambda volume: str(volume.object))
@@ -146,7 +163,8 @@ def own_directory(stack: Stack) -> Iterator[Fault]:
                 as_is = f"as is {other.object} ({other.consumer})"
                 if place.path != other_place.path:
                     as_is = f"and {other.object} ({other.consumer}) is {other_place.path}"
-                fix = f"Another directory for {_entry(volume)}, not in {other_place.path}."
+                apart = f"neither in nor above {other_place.path}"
+                fix = f"Another directory for {_entry(volume)}, {apart}."
                 yield Fault(volume.object, f"spec.{volume.kind}", f"is {place}, {as_is}", fix)
         known.append((place, volume))
 
@@ -185,11 +203,10 @@ def _misfits(volume: Object, claim: Claim) -> Iterator[Fault]:
     capacity, size = bytes_of(said), claim.size
     if size is not None and (capacity is None or capacity < size):
         says = "is missing" if said is None else f"is {said}"
-        fix = f"size: {claim.request} for that entry of persistence.<consumer>.volumes."
+        fix = f"spec: {{capacity: {{storage: {claim.request}}}}} in {volume}."
         if owner := volume.labels.get(CONSUMER_LABEL):
-            fix = fix.replace("persistence.<consumer>", values_of(str(owner)))
-        else:
-            fix = f"spec: {{capacity: {{storage: {claim.request}}}}} in {volume}."
+            entry = f"{values_of(str(owner))}.volumes[{volume.labels.get(VOLUME_LABEL)}]"
+            fix = f"size: {claim.request} in {entry}, or no size there."
         asks = f"{says}, and the claim asks for {claim.request}"
         yield Fault(volume, "spec.capacity.storage", asks, fix)
     if not claim.default_class and _class(volume) != claim.storage_class:
@@ -280,7 +297,8 @@ def retained(stack: Stack) -> Iterator[Fault]:
 def filesystem(stack: Stack) -> Iterator[Fault]:
     """The consumers write files: a raw device is never mounted, and never binds to such a claim.
 
-    Seen on a cluster: volumeMode Block leaves the claim Pending, without an event that says so.
+    Seen on a cluster: volumeMode Block leaves the claim Pending, without an event that says so. A
+    class counts as Block where a local static provisioner of the stream fills it with devices.
     """
     fix = "spec: {{volumeMode: Filesystem}} in {}."
     for volume in placed(stack):
@@ -292,7 +310,26 @@ def filesystem(stack: Stack) -> Iterator[Fault]:
         if claim is not None and claim.spec.get("volumeMode") == "Block":
             says = f"is Block, and {consumer.name} needs a file system"
             field = f"{claim.field}.volumeMode"
-            yield Fault(claim.object, field, says, f"{field}: Filesystem in {claim.object}.")
+            mended = f"{field}: Filesystem in {claim.object}."
+            if consumer.facts:
+                inner = "volumeClaimTemplate: {spec: {volumeMode: Filesystem}}"
+                mended = storage_fix(consumer, inner)
+            yield Fault(claim.object, field, says, mended)
+    yield from _on_raw_devices(stack)
+
+
+def _on_raw_devices(stack: Stack) -> Iterator[Fault]:
+    classes = discovered(stack).items()
+    raw = {name: where for name, (where, told) in classes if told.get("volumeMode") == "Block"}
+    for consumer in guarded(stack) if raw else ():
+        claim = claim_template(stack, consumer)
+        if claim is None or claim.storage_class not in raw:
+            continue
+        name = claim.storage_class
+        says = f"is {name}, whose volumes are raw devices ({raw[name]}: volumeMode Block)"
+        fix = f"persistence: {{{consumer.name}: {{storageClassName: A-FILESYSTEM-CLASS}}}}."
+        more = f"{says}, and {consumer.name} needs a file system"
+        yield Fault(claim.object, f"{claim.field}.storageClassName", more, fix)
 
 
 @rule(REFUSE, "Let each consumer with volumes be in the stream, with one volume for each claim.")

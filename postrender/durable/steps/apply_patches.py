@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from durable.edits import Edit
 from durable.errors import PlanError
-from durable.stack import objects_of
+from durable.stack import LISTS, objects_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def apply_patches(stack: Stack) -> Iterator[Edit]:
                 f"persistence.patches[{number}].target fits no object: the stream has no {what}"
             )
         for target in targets:
-            for operation in patch.operations:
-                yield Edit(target, operation)
+            for index, operation in enumerate(patch.operations):
+                yield Edit(target, operation, f"persistence.patches[{number}].patch[{index}]")
 
 
 def overruled(stack: Stack, edit: Edit) -> bool:
@@ -47,7 +47,7 @@ def overruled(stack: Stack, edit: Edit) -> bool:
 
 def _targets(stack: Stack, patch: Patch) -> Iterator[Object]:
     for chunk in stack.stream.chunks:
-        if chunk.kind != patch.kind and chunk.kind not in ("List", "ResourceList"):
+        if chunk.kind != patch.kind and chunk.kind not in LISTS:
             continue
         yield from (item for item in objects_of(chunk) if _fits(stack, patch, item))
     for item in stack.kind(patch.kind):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from durable.edits import insert, merge, remove, set_value
 from durable.objects import FILENAME
-from durable.stack import CONSUMER_LABEL, pod_volume
+from durable.stack import CONSUMER_LABEL, mounted_at, pod_volume
 from durable.steps.claim_storage import claim_spec, strip_selector
 from durable.steps.keep_claims import keep_annotations, keep_object
 
@@ -123,7 +123,7 @@ def _sub_paths(consumer: Consumer) -> Iterator[Edit]:
         return
     for path, mount in _mounts(consumer):
         # A mount elsewhere that has a sub-path of its own keeps it, below ours.
-        own = str(mount.get("subPath") or "") if mount.get("mountPath") != consumer.mount else ""
+        own = "" if mounted_at(mount, consumer.mount) else str(mount.get("subPath") or "")
         below = own if f"{own}/".startswith(f"{wanted}/") else f"{wanted}/{own}".rstrip("/")
         yield from set_value(consumer.object, (*path, "subPath"), below)
 

@@ -54,6 +54,9 @@ spec:
   type: {{ .service.type | quote }}
   {{- include "standin.plain" (dict "from" .service "fields" (list
         "clusterIP" "externalIPs" "loadBalancerIP" "loadBalancerSourceRanges" "sessionAffinity")) }}
+  {{- if eq .service.sessionAffinity "ClientIP" }}
+  {{- include "standin.plain" (dict "from" .service "fields" (list "sessionAffinityConfig")) }}
+  {{- end }}
   {{- if ne .service.type "ClusterIP" }}
   externalTrafficPolicy: {{ .service.externalTrafficPolicy }}
   {{- end }}

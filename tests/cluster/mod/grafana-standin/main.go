@@ -1,10 +1,11 @@
 // Command grafana-standin takes the place of Grafana on the test cluster, where Grafana's own image cannot be had.
 // It is not Grafana. It does to the disk what Grafana does: it keeps a SQLite database grafana.db (rollback journal)
-// and a folder plugins in its data directory, refuses to start when it cannot write there, and answers on port 3000:
+// and a folder plugins in its data directory, refuses to start when it cannot write there, and answers on port 3000
+// as Grafana's HTTP API does, to whoever asks:
 //
-//	GET  /api/health    200 once the database answers
-//	GET  /api/rows      every row, oldest first, one {"id": ..., "text": ...} each
-//	POST /api/rows      the request's body becomes a row; the answer is that row
+//	GET  /api/health         200 once the database answers
+//	GET  /api/annotations    every annotation, the newest first, one {"id": ..., "text": ...} each; all at once
+//	POST /api/annotations    {"text": ...} becomes a row; the answer has its id
 package main
 
 import (
@@ -12,7 +13,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log"
 	"net/http"
 	"os"
@@ -31,7 +31,7 @@ const (
 	shutdownTime = 5 * time.Second
 )
 
-type row struct {
+type annotation struct {
 	ID   int64  `json:"id"`
 	Text string `json:"text"`
 }
@@ -75,7 +75,7 @@ func open(data, plugins string) (*store, error) {
 	}
 	// One connection: SQLite has one writer, and a second would only meet its lock.
 	database.SetMaxOpenConns(1)
-	const schema = `CREATE TABLE IF NOT EXISTS row (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL)`
+	const schema = `CREATE TABLE IF NOT EXISTS annotation (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL)`
 	if _, err := database.Exec(schema); err != nil {
 		return nil, fmt.Errorf("%s is not writable by uid %d, gid %d: %w", path, os.Getuid(), os.Getgid(), err)
 	}
@@ -85,8 +85,8 @@ func open(data, plugins string) (*store, error) {
 func serve(rows *store) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/health", rows.health)
-	mux.HandleFunc("GET /api/rows", rows.list)
-	mux.HandleFunc("POST /api/rows", rows.add)
+	mux.HandleFunc("GET /api/annotations", rows.list)
+	mux.HandleFunc("POST /api/annotations", rows.add)
 	server := &http.Server{Addr: address, Handler: mux, ReadHeaderTimeout: shutdownTime}
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
@@ -104,23 +104,23 @@ func serve(rows *store) error {
 
 func (s *store) health(w http.ResponseWriter, r *http.Request) {
 	var count int64
-	if err := s.database.QueryRowContext(r.Context(), `SELECT count(*) FROM row`).Scan(&count); err != nil {
+	if err := s.database.QueryRowContext(r.Context(), `SELECT count(*) FROM annotation`).Scan(&count); err != nil {
 		fail(w, err)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"database": "ok", "rows": count})
+	answer(w, http.StatusOK, map[string]any{"database": "ok", "annotations": count})
 }
 
 func (s *store) list(w http.ResponseWriter, r *http.Request) {
-	found, err := s.database.QueryContext(r.Context(), `SELECT id, text FROM row ORDER BY id`)
+	found, err := s.database.QueryContext(r.Context(), `SELECT id, text FROM annotation ORDER BY id DESC`)
 	if err != nil {
 		fail(w, err)
 		return
 	}
 	defer found.Close()
-	rows := []row{}
+	rows := []annotation{}
 	for found.Next() {
-		var next row
+		var next annotation
 		if err := found.Scan(&next.ID, &next.Text); err != nil {
 			fail(w, err)
 			return
@@ -135,12 +135,12 @@ func (s *store) list(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *store) add(w http.ResponseWriter, r *http.Request) {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, textLimit))
-	if err != nil {
+	var wanted annotation
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, textLimit)).Decode(&wanted); err != nil {
 		answer(w, http.StatusBadRequest, map[string]string{"message": err.Error()})
 		return
 	}
-	added, err := s.database.ExecContext(r.Context(), `INSERT INTO row (text) VALUES (?)`, string(text))
+	added, err := s.database.ExecContext(r.Context(), `INSERT INTO annotation (text) VALUES (?)`, wanted.Text)
 	if err != nil {
 		fail(w, err)
 		return
@@ -150,7 +150,7 @@ func (s *store) add(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	answer(w, http.StatusCreated, row{ID: id, Text: string(text)})
+	answer(w, http.StatusOK, map[string]any{"id": id, "message": "Annotation added"})
 }
 
 func fail(w http.ResponseWriter, err error) {

@@ -1,0 +1,25 @@
+"""The tables that a run ends with: printed, and kept in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.cluster import programs
+
+FOLDER = programs.REPOSITORY / ".tools" / "cluster"
+AGAIN = "tried again, what failed before:"
+
+
+def tell(reporter: pytest.TerminalReporter, title: str, lines: Sequence[str]) -> None:
+    """Print a table, and keep it; that of a run of what failed before goes below the first one."""
+    again = bool(reporter.config.getoption("lf"))
+    reporter.section(title)
+    for line in lines:
+        reporter.write_line(line)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    text = "\n".join((*([AGAIN] if again else []), *lines, ""))
+    path = FOLDER / f"{title.replace(' ', '-')}.txt"
+    with path.open("a" if again else "w") as file:
+        file.write(text)
