@@ -29,6 +29,17 @@ INFLUXDB: dict[str, tuple[Settings, str]] = {
         {"enabled": True, "retention": "6d", "shardDuration": "1w"},
         'influxdb.shardDuration "1w" needs to be at most influxdb.retention "6d"',
     ),
+    "latest": (
+        {"enabled": True, "image": "influxdb:latest"},
+        'influxdb.image "influxdb:latest" needs a tag that stays',
+    ),
+    **{
+        f"line-{tag}": (
+            {"enabled": True, "image": f"r.example.com:5000/influxdb:{tag}"},
+            f'influxdb.image "r.example.com:5000/influxdb:{tag}" needs InfluxDB 1.x, as later',
+        )
+        for tag in ("2", "2.7", "2.7.12-alpine", "3-core", "v2.7", "2@sha256:0")
+    },
 }
 
 
@@ -138,6 +149,14 @@ REFUSED: dict[str, Guard] = {
         'nfsProvisioner.image "r.example.com/nfs:latest" needs a tag that stays',
         image="r.example.com/nfs:latest",
     ),
+    "local-latest": Guard(
+        {
+            "localProvisioner.enabled": True,
+            "localProvisioner.image": "r.example.com/local:latest",
+            LOCAL_CLASSES: [DISKS],
+        },
+        'localProvisioner.image "r.example.com/local:latest" needs a tag that stays',
+    ),
     "nfs-class-twice": Guard(
         _nfs("", storageClassName="a").settings | classes("Retain", "a"),
         'nfsProvisioner.storageClassName "a" needs to be in no entry of storageClasses',
@@ -180,6 +199,13 @@ ALLOWED: dict[str, Guard] = {
         static({"node": "n1", "local": "/data/local-2/a"}) | {LOCAL_CLASSES: [DISKS]}, ""
     ),
     "influxdb-for-ever": Guard({"influxdb.enabled": True, "influxdb.retention": "INF"}, ""),
+    **{
+        f"influxdb-line-{tag}": Guard(
+            {"influxdb.enabled": True, "influxdb.image": f"r.example.com:2/influxdb{tag}"}, ""
+        )
+        for tag in (":1.8", ":1.12.4-alpine", "@sha256:2")
+    },
+    "influxdb-switched-off": Guard({"influxdb.image": "influxdb:2.7"}, ""),
     "influxdb-one-shard": Guard(
         {"influxdb.enabled": True, "influxdb.retention": "7d", "influxdb.shardDuration": "1w"}, ""
     ),
