@@ -29,6 +29,14 @@ INFLUXDB: dict[str, tuple[Settings, str]] = {
         {"enabled": True, "retention": "6d", "shardDuration": "1w"},
         'influxdb.shardDuration "1w" needs to be at most influxdb.retention "6d"',
     ),
+    "too-long": (
+        {"enabled": True, "retention": "15251w"},
+        'influxdb.retention "15251w" needs to be at most 15250w',
+    ),
+    "shards-too-long": (
+        {"enabled": True, "retention": "INF", "shardDuration": "30501w"},
+        'influxdb.shardDuration "30501w" needs to be at most 15250w',
+    ),
     "latest": (
         {"enabled": True, "image": "influxdb:latest"},
         'influxdb.image "influxdb:latest" needs a tag that stays',
@@ -206,6 +214,7 @@ ALLOWED: dict[str, Guard] = {
         for tag in (":1.8", ":1.12.4-alpine", "@sha256:2")
     },
     "influxdb-switched-off": Guard({"influxdb.image": "influxdb:2.7"}, ""),
+    "influxdb-longest": Guard({"influxdb.enabled": True, "influxdb.retention": "15250w"}, ""),
     "influxdb-one-shard": Guard(
         {"influxdb.enabled": True, "influxdb.retention": "7d", "influxdb.shardDuration": "1w"}, ""
     ),
