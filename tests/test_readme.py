@@ -284,6 +284,7 @@ MESSAGES = (
         "additional properties 'promethus' not allowed",
         f"{LOCAL} --set persistence.promethus.size=1Gi",
     ),
+    (4, "'200GB' does not match pattern", f"{LOCAL} --set persistence.prometheus.size=200GB"),
 )
 
 
