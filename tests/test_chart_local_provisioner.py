@@ -292,6 +292,13 @@ def test_new_settings_make_new_pods(major: int) -> None:
 
 
 @EACH_MAJOR
+def test_no_node_holds_the_others_back(major: int) -> None:
+    """A node without a directory keeps its pod waiting; the other nodes get new settings."""
+    strategy = at(_one("DaemonSet", on(), major), "spec.updateStrategy")
+    assert {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}} == strategy
+
+
+@EACH_MAJOR
 def test_environment(major: int) -> None:
     """The program is told its node, which it cannot guess, and its namespace."""
     daemon = _one("DaemonSet", on(), major)
