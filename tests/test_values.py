@@ -58,7 +58,6 @@ def _touched(documents: list[Document]) -> dict[Key, Document]:
         for name, each in objects(documents).items()
         if each["kind"] in (*table.CUSTOM_RESOURCES, *ADDED)
         or _is_grafana(each)
-        or (each["metadata"]["name"] == STORE and each["kind"] != "Secret")
         or _is_record(each)
         or _is_component(each)
     }
