@@ -153,18 +153,13 @@ REFUSED: dict[str, Guard] = {
         )
         for path in PATHS
     },
-    "nfs-latest": _nfs(
-        'nfsProvisioner.image "r.example.com/nfs:latest" needs a tag that stays',
-        image="r.example.com/nfs:latest",
-    ),
-    "local-latest": Guard(
-        {
-            "localProvisioner.enabled": True,
-            "localProvisioner.image": "r.example.com/local:latest",
-            LOCAL_CLASSES: [DISKS],
-        },
-        'localProvisioner.image "r.example.com/local:latest" needs a tag that stays',
-    ),
+    **{
+        f"latest-{block}": Guard(
+            {f"{block}.image": "r.example.com/it:latest"},
+            f'{block}.image "r.example.com/it:latest" needs a tag that stays',
+        )
+        for block in ("persistence", "influxdb", "localProvisioner", "nfsProvisioner")
+    },
     "nfs-class-twice": Guard(
         _nfs("", storageClassName="a").settings | classes("Retain", "a"),
         'nfsProvisioner.storageClassName "a" needs to be in no entry of storageClasses',

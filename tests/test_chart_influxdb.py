@@ -213,6 +213,13 @@ def test_pod_may_do_little(major: int) -> None:
 
 
 @EACH_MAJOR
+def test_a_pod_that_never_got_ready_is_replaced(major: int) -> None:
+    """With OrderedReady it is waited for, for ever (kubernetes/kubernetes issue 67250)."""
+    spec = _one(major, "StatefulSet")["spec"]
+    assert (1, "Parallel") == (spec["replicas"], spec["podManagementPolicy"])
+
+
+@EACH_MAJOR
 def test_limits_are_lifted(major: int) -> None:
     """A write above the limits would be answered with 400, which Prometheus does not repeat."""
     told = {each["name"]: each["value"] for each in at(_one(major, "StatefulSet"), f"{SERVER}.env")}

@@ -16,6 +16,7 @@ FORMATTED = {"name": "formatted", "hostDir": "/data/devices", "fsType": "ext4"}
 EMPTIED = {**DISKS, "reclaimPolicy": "Delete"}
 DELETE = {"reclaimPolicy": "Delete"}
 NAME = "kps-local-provisioner"
+CLUSTERED = ("ClusterRole", "ClusterRoleBinding", "StorageClass")
 SELECTOR = {
     "app.kubernetes.io/name": "durable-prometheus-stack",
     "app.kubernetes.io/instance": "kps",
@@ -80,9 +81,9 @@ def test_objects(major: int) -> None:
     for kind in OURS | {"PodMonitor"}:
         (one,) = found[kind]
         assert SELECTOR.items() <= one["metadata"]["labels"].items()
-        clustered = kind in ("ClusterRole", "ClusterRoleBinding", "StorageClass")
-        assert one["metadata"].get("namespace") == (None if clustered else "monitoring")
-        assert one["metadata"]["name"] == ("disks" if kind == "StorageClass" else NAME)
+        assert one["metadata"].get("namespace") == (None if kind in CLUSTERED else "monitoring")
+        name = f"monitoring-{NAME}" if kind in CLUSTERED else NAME
+        assert one["metadata"]["name"] == ("disks" if kind == "StorageClass" else name)
 
 
 @EACH_MAJOR
@@ -210,7 +211,9 @@ def test_rights_are_the_pods_own(major: int) -> None:
     (binding,), (account,) = found["ClusterRoleBinding"], found["ServiceAccount"]
     (daemon,) = found["DaemonSet"]
     group = "rbac.authorization.k8s.io"
-    assert {"apiGroup": group, "kind": "ClusterRole", "name": NAME} == binding["roleRef"]
+    role = found["ClusterRole"][0]["metadata"]["name"]
+    assert "123" in role, "of two releases of one name each has its own"
+    assert {"apiGroup": group, "kind": "ClusterRole", "name": role} == binding["roleRef"]
     subject = {"kind": "ServiceAccount", "name": NAME, "namespace": "123"}
     assert [subject] == binding["subjects"]
     assert account["automountServiceAccountToken"] is False
@@ -289,6 +292,13 @@ def test_new_settings_make_new_pods(major: int) -> None:
     )
     assert set(one) == {"checksum/config"}
     assert one != other
+
+
+@EACH_MAJOR
+def test_no_node_holds_the_others_back(major: int) -> None:
+    """A node without a directory keeps its pod waiting; the other nodes get new settings."""
+    strategy = at(_one("DaemonSet", on(), major), "spec.updateStrategy")
+    assert {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}} == strategy
 
 
 @EACH_MAJOR

@@ -26,6 +26,7 @@ META = yaml.safe_load((ROOT / "chart" / "Chart.yaml").read_text())
 GOLDEN = ROOT / "tests" / "golden"
 RULE = re.compile(r"^  rule ([a-z]+/[a-z-]+)", re.MULTILINE)
 STORE = f"{RELEASE}-influxdb"
+DRAWN = re.compile("-password$")
 LINES = 3  # of a finding
 ADDED = ("PersistentVolume", "PersistentVolumeClaim", "StorageClass")
 
@@ -57,7 +58,6 @@ def _touched(documents: list[Document]) -> dict[Key, Document]:
         for name, each in objects(documents).items()
         if each["kind"] in (*table.CUSTOM_RESOURCES, *ADDED)
         or _is_grafana(each)
-        or (each["metadata"]["name"] == STORE and each["kind"] != "Secret")
         or _is_record(each)
         or _is_component(each)
     }
@@ -86,10 +86,10 @@ def _brings_volumes(path: Path) -> bool:
 
 
 def _masked(value: Any) -> Any:
-    """Return a copy in which checksums, which follow from texts that are not here, are masked."""
+    """Return a copy without checksums of what is not here, and without the passwords of a draw."""
     if isinstance(value, dict):
         return {
-            name: "masked" if name.startswith("checksum/") else _masked(part)
+            name: "masked" if name.startswith("checksum/") or DRAWN.search(name) else _masked(part)
             for name, part in value.items()
         }
     return [_masked(part) for part in value] if isinstance(value, list) else value

@@ -47,6 +47,17 @@ def test_schema_is_one() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
+def test_schema_says_nothing_twice() -> None:
+    """Of two keys of one name JSON's readers take the last, and the first holds nowhere."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        assert len(keys) == len(set(keys)), sorted(keys)
+        return dict(pairs)
+
+    json.loads((CHART / "values.schema.json").read_text(), object_pairs_hook=once)
+
+
 @pytest.mark.parametrize("path", OBJECTS)
 def test_schema_is_closed(path: str) -> None:
     """No object of ours takes a key that it does not know, and each key has a schema."""
@@ -247,6 +258,14 @@ WRONG: dict[str, tuple[Settings, str]] = {
         for text in ("", "a b", 'a"b', "1a", "a.b", "a&rp=b")
     },
     "influxdb image": ({"influxdb.image": "influxdb"}, "/influxdb/image"),
+    "influxdb toleration": (
+        {"influxdb.tolerations": [{"key": "a", "operator": "In"}]},
+        "/influxdb/tolerations/0/operator",
+    ),
+    "influxdb memory": (
+        {"influxdb.resources.limits.memory": "4 Gi"},
+        "/influxdb/resources/limits/memory",
+    ),
     "influxdb secret": ({"influxdb.existingSecret": "My_Secret"}, "/influxdb/existingSecret"),
     "influxdb class": ({"influxdb.storageClassName": "a b"}, "/influxdb/storageClassName"),
     "two volumes of one pod": (

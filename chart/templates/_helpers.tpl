@@ -14,13 +14,42 @@
 {{- end -}}
 
 {{- define "durable-prometheus-stack.labels" -}}
-helm.sh/chart: {{ include "durable-prometheus-stack.chart" . | replace "+" "_" }}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/component: storage
-app.kubernetes.io/part-of: {{ .Chart.Name }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- include "durable-prometheus-stack.component.labels" (list . "storage") -}}
+{{- end -}}
+
+{{/* Of a component, from (list $ "nfs-provisioner"): its objects' labels, and those that select its pods. */}}
+{{- define "durable-prometheus-stack.component.labels" -}}
+{{- $root := first . -}}
+helm.sh/chart: {{ include "durable-prometheus-stack.chart" $root | replace "+" "_" }}
+{{ include "durable-prometheus-stack.component.selector" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: {{ $root.Chart.Name }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+{{- end -}}
+
+{{- define "durable-prometheus-stack.component.selector" -}}
+{{- $root := first . -}}
+app.kubernetes.io/name: {{ $root.Chart.Name }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
+app.kubernetes.io/component: {{ last . }}
+{{- end -}}
+
+{{/* Its name: 63 characters, as it is the value of labels too. */}}
+{{- define "durable-prometheus-stack.component.name" -}}
+{{- $tail := printf "-%s" (last .) -}}
+{{- regexReplaceAll "[-.]+$" (trunc (sub 63 (len $tail) | int) (first .).Release.Name) "" -}}{{- $tail -}}
+{{- end -}}
+
+{{/* For what has no namespace: two releases of one name must not share rights or volumes. */}}
+{{- define "durable-prometheus-stack.component.clusterName" -}}
+{{ include "durable-prometheus-stack.namespace" (first .) }}-{{ include "durable-prometheus-stack.component.name" . }}
+{{- end -}}
+
+{{/* A container that needs nothing of its node. The pod says who it is. */}}
+{{- define "durable-prometheus-stack.unprivileged" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{/*

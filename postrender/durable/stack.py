@@ -255,6 +255,13 @@ def guarded(stack: Stack) -> Iterator[Consumer]:
     return (c for c in stack.consumers if c.plan is None or c.plan.enabled)
 
 
+def beside_store(stack: Stack, consumer: Consumer) -> bool:
+    """Whether a consumer is in the long-term store's namespace, or nothing says that it is not."""
+    said = stack.plan.store.namespace if stack.plan.store else ""
+    namespace = consumer.namespace or stack.plan.namespace
+    return not said or not namespace or namespace == said
+
+
 def _place(volume: Object) -> int:
     text = str(volume.labels.get(VOLUME_LABEL, ""))
     if not PLACE.fullmatch(text):

@@ -54,7 +54,7 @@ class Discovery:
 
     @property
     def account(self) -> str:
-        """The name of the provisioner's account, which is that of all its objects."""
+        """The name of the provisioner's account, and of all that it has in its namespace."""
         return f"{self.release.name}-local-provisioner"
 
     def pod(self) -> Object:

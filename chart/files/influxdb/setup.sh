@@ -13,6 +13,9 @@ export INFLUXDB_HTTP_BIND_ADDRESS=127.0.0.1:8086
 export INFLUXDB_HTTP_AUTH_ENABLED=false
 export INFLUXDB_HTTP_LOG_ENABLED=false
 export INFLUXDB_LOGGING_LEVEL=error
+# What would judge or query the data, which this server does not see.
+export INFLUXDB_RETENTION_ENABLED=false INFLUXDB_CONTINUOUS_QUERIES_ENABLED=false
+export INFLUXDB_SHARD_PRECREATION_ENABLED=false
 scratch=$(mktemp -d)
 export INFLUXDB_DATA_DIR="$scratch/data" INFLUXDB_DATA_WAL_DIR="$scratch/wal"
 patience=60 # seconds

@@ -78,9 +78,3 @@ What both containers are told. The limits on series are lifted, as a write above
 - {name: INFLUXDB_REPORTING_DISABLED, value: "true"}
 - {name: INFLUXDB_MONITOR_STORE_ENABLED, value: "false"}
 {{- end -}}
-
-{{- define "durable-prometheus-stack.influxdb.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
-{{- end -}}

@@ -1,17 +1,17 @@
-{{/* The name of all that the provisioner consists of. 63 characters, as it is a label's value too. */}}
 {{- define "durable-prometheus-stack.localProvisioner.name" -}}
-{{- $tail := "-local-provisioner" -}}
-{{- regexReplaceAll "[-.]+$" (trunc (sub 63 (len $tail) | int) .Release.Name) "" -}}{{- $tail -}}
+{{- include "durable-prometheus-stack.component.name" (list . "local-provisioner") -}}
+{{- end -}}
+
+{{- define "durable-prometheus-stack.localProvisioner.clusterName" -}}
+{{- include "durable-prometheus-stack.component.clusterName" (list . "local-provisioner") -}}
 {{- end -}}
 
 {{- define "durable-prometheus-stack.localProvisioner.labels" -}}
-{{- include "durable-prometheus-stack.labels" . | replace "component: storage" "component: local-provisioner" -}}
+{{- include "durable-prometheus-stack.component.labels" (list . "local-provisioner") -}}
 {{- end -}}
 
 {{- define "durable-prometheus-stack.localProvisioner.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/component: local-provisioner
+{{- include "durable-prometheus-stack.component.selector" (list . "local-provisioner") -}}
 {{- end -}}
 
 {{/*

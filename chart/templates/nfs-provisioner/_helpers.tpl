@@ -1,11 +1,9 @@
-{{/* 63 characters, as it is the value of a label of pods. */}}
 {{- define "durable-prometheus-stack.nfsProvisioner.name" -}}
-{{- regexReplaceAll "[-.]+$" (trunc 47 .Release.Name) "" -}}-nfs-provisioner
+{{- include "durable-prometheus-stack.component.name" (list . "nfs-provisioner") -}}
 {{- end -}}
 
-{{/* For what has no namespace: two releases of one name must not share rights or volumes. */}}
 {{- define "durable-prometheus-stack.nfsProvisioner.clusterName" -}}
-{{ include "durable-prometheus-stack.namespace" . }}-{{ include "durable-prometheus-stack.nfsProvisioner.name" . }}
+{{- include "durable-prometheus-stack.component.clusterName" (list . "nfs-provisioner") -}}
 {{- end -}}
 
 {{/*
@@ -26,12 +24,9 @@ both anew; mountOptions are hashed too, since the running pod keeps the mount th
 {{- end -}}
 
 {{- define "durable-prometheus-stack.nfsProvisioner.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/component: nfs-provisioner
+{{- include "durable-prometheus-stack.component.selector" (list . "nfs-provisioner") -}}
 {{- end -}}
 
 {{- define "durable-prometheus-stack.nfsProvisioner.labels" -}}
-{{- $labels := include "durable-prometheus-stack.labels" . | fromYaml -}}
-{{- set $labels "app.kubernetes.io/component" "nfs-provisioner" | toYaml -}}
+{{- include "durable-prometheus-stack.component.labels" (list . "nfs-provisioner") -}}
 {{- end -}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from durable.checks.registry import Fault, rule
 from durable.findings import REFUSE, WARN
+from durable.stack import beside_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,18 +37,19 @@ def protocol(stack: Stack) -> Iterator[Fault]:
 
 @rule(REFUSE, "Install into the namespace of Prometheus, where its Secrets are looked for.")
 def credentials(stack: Stack) -> Iterator[Fault]:
-    """The operator looks for the Secret beside Prometheus; without it no later change is made.
+    """The operator looks for the Secret beside Prometheus: from elsewhere nothing is written.
 
-    pkg/assets/store.go: each reference is read in the custom resource's own namespace.
+    pkg/assets/store.go: each reference is read in the custom resource's own namespace. A Prometheus
+    of another namespace is let be where one beside the store writes to it.
     """
-    store = stack.plan.store
-    for consumer in _senders(stack) if store else ():
-        assert store is not None  # noqa: S101  as asked above
+    store, senders = stack.plan.store, _senders(stack)
+    if store is None or any(beside_store(stack, consumer) for consumer in senders):
+        return
+    for consumer in senders:
         namespace = consumer.namespace or stack.plan.namespace
-        if namespace and store.namespace and namespace != store.namespace:
-            says = f"is {namespace}, and the Secret {store.secret} of the store is in"
-            fix = f"One namespace for both: helm --namespace {namespace}."
-            yield Fault(consumer.object, "metadata.namespace", f"{says} {store.namespace}", fix)
+        says = f"is {namespace}, and the Secret {store.secret} of the store is in"
+        fix = f"One namespace for both: helm --namespace {namespace}."
+        yield Fault(consumer.object, "metadata.namespace", f"{says} {store.namespace}", fix)
 
 
 @rule(WARN, "Render Prometheus into the stream: the post-renderer makes it write to the store.")

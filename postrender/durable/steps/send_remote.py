@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from durable.edits import insert, merge
+from durable.stack import beside_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,13 +20,16 @@ def send_remote(stack: Stack) -> Iterator[Edit]:
     """Put an entry into remoteWrite and remoteRead, or into the one that has its url already.
 
     Without them the store stays empty, and what Prometheus drops is lost. Entries of others stay as
-    they are. InfluxDB 1.x speaks remote write 1.0, which is what Prometheus sends where nothing
-    else is said. The fields are in every release of the operator that the tests know.
+    they are; so does a Prometheus of another namespace, as the operator looks for the Secret there.
+    InfluxDB 1.x speaks remote write 1.0, which is what Prometheus sends where nothing else is said.
+    The fields are in every release of the operator that the tests know.
     """
     store = stack.plan.store
     if store is None:
         return
     for consumer in stack.consumers:
+        if not beside_store(stack, consumer):
+            continue
         if consumer.facts and consumer.facts.remote_write:
             yield from _put(consumer.object, "remoteWrite", _entry(store, "write", "writer"))
         if consumer.facts and consumer.facts.remote_read:
