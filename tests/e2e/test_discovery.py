@@ -55,6 +55,7 @@ def test_delete_empties_the_disk(ready_cluster: Cluster) -> None:
         assert [] == list(disk.iterdir())
         verbs = {verb for verb, _, what in discovery.rights(found) if "persistentvolumes" == what}
         assert {"get", "list", "watch", "create", "delete"} == verbs
+        assert "forbidden" not in found.log()
 
 
 def device(cluster: Cluster, link: Path) -> str:

@@ -113,6 +113,7 @@ def test_rights(scenario_e: Stack, disks: Discovery) -> None:
     """The API server lets the account do what its program calls, and nothing else."""
     assert scenario_e
     assert MAY == discovery.rights(disks)
+    assert "forbidden" not in disks.log()
 
 
 OLD_ROLES = ("system:persistent-volume-provisioner", "system:node")
