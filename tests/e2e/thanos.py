@@ -94,7 +94,11 @@ def release(cluster: Cluster, nodes: tuple[str, ...] = ()) -> tuple[Release, Buc
         "alertmanager": {"enabled": not nodes},
     }
     ours = {"grafana": {"enabled": False}, "alertmanager": {"enabled": not nodes}}
-    layers = [profile("thanos"), for_stack(stack), {"persistence": ours}]
+    # Classes are the whole cluster's, and another release may have its own of that profile.
+    holders = ("prometheus", "alertmanager", "thanosRuler")
+    classed = {holder: {"storageClassName": NAME} for holder in holders}
+    own = {"storageClasses": [{"name": NAME}], "persistence": classed}
+    layers = [profile("thanos"), for_stack(stack), {"persistence": ours}, own]
     made = releases.on_disks(empty, "local", *layers)
     if nodes:
         made = replace(made, values=moved(made.values, nodes[0]))
