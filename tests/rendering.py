@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,15 @@ def at(document: Any, path: str) -> Any:
             return None
         document = document[int(key) if inside else key]
     return document
+
+
+def leaves(value: Any, path: str = "") -> Iterator[str]:
+    """Give the path of each value in a block of values; a map that is empty by default is one."""
+    if not isinstance(value, dict) or not value:
+        yield path
+        return
+    for key, below in value.items():
+        yield from leaves(below, f"{path}.{key}".lstrip("."))
 
 
 def static(*volumes: Any, consumer: str = "prometheus") -> Settings:

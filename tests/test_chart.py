@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,17 @@ import ruamel.yaml
 import yaml
 
 from tests.local_provisioner import VALUES as LOCAL_PROVISIONER
-from tests.rendering import ALONE, EACH_MAJOR, Settings, at, refused, render, rendered, static
+from tests.rendering import (
+    ALONE,
+    EACH_MAJOR,
+    Settings,
+    at,
+    leaves,
+    refused,
+    render,
+    rendered,
+    static,
+)
 from tests.tools import stage as staging
 from tests.tools.stage import CHART, STAND_IN, StageError, stage
 
@@ -99,19 +108,11 @@ def _plan(major: int, settings: Settings | None = None, **where: str) -> Any:
     return plan
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[str]:
-    if not isinstance(value, dict) or not value:
-        yield path
-        return
-    for key, below in value.items():
-        yield from _leaves(below, f"{path}.{key}".lstrip("."))
-
-
 def test_every_value_has_a_row() -> None:
     """A key of values.yaml that no row sets is a key that may do nothing."""
     values = yaml.safe_load((CHART / "values.yaml").read_text())
-    leaves = [path for path in _leaves(values) if path.partition(".")[0] not in COMPONENTS]
-    assert sorted(leaves) == sorted([*(row.path for row in PLAN), *ELSEWHERE])
+    found = [path for path in leaves(values) if path.partition(".")[0] not in COMPONENTS]
+    assert sorted(found) == sorted([*(row.path for row in PLAN), *ELSEWHERE])
 
 
 @EACH_MAJOR

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 import yaml
 
 from tests.finished import STAND_IN, finished
-from tests.rendering import ALONE, EACH_MAJOR, Settings, at, refused, render, rendered
+from tests.rendering import ALONE, EACH_MAJOR, Settings, at, leaves, refused, render, rendered
 from tests.running import run
 from tests.tools.stage import CHART
 from tests.values_files import FILES
@@ -116,18 +115,10 @@ def _mine(major: int, settings: Settings | None = None, **where: Any) -> dict[st
     return found
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[str]:
-    if not isinstance(value, dict) or not value:
-        yield path
-        return
-    for key, below in value.items():
-        yield from _leaves(below, f"{path}.{key}".lstrip("."))
-
-
 def test_every_value_has_a_row() -> None:
     """A key of values.yaml that no row sets is a key that may do nothing."""
     values = yaml.safe_load((CHART / "values.yaml").read_text())["influxdb"]
-    assert {*(row.path for row in ROWS), *ELSEWHERE} == set(_leaves(values))
+    assert {*(row.path for row in ROWS), *ELSEWHERE} == set(leaves(values))
 
 
 @EACH_MAJOR

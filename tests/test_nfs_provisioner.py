@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.rendering import ALONE, EACH_MAJOR, Settings, at, refused, render, rendered
+from tests.rendering import ALONE, EACH_MAJOR, Settings, at, leaves, refused, render, rendered
 from tests.tools.stage import CHART
 
 BLOCK = "nfsProvisioner"
@@ -84,20 +83,11 @@ def _one(major: int, kind: str, settings: Settings | None = None, **where: str) 
     return found
 
 
-def _paths(value: Any, path: str = "") -> Iterator[str]:
-    """Give each key of the block; a map that is empty by default is one."""
-    if not isinstance(value, dict) or not value:
-        yield path
-        return
-    for key, below in value.items():
-        yield from _paths(below, f"{path}.{key}".lstrip("."))
-
-
 def test_every_value_has_a_row() -> None:
     """A key of values.yaml that no row sets is a key that may do nothing."""
     block = yaml.safe_load((CHART / "values.yaml").read_text())[BLOCK]
     known = tuple(f"{name}." for name in ROWS)
-    paths = [path for path in _paths(block) if path not in ROWS]
+    paths = [path for path in leaves(block) if path not in ROWS]
     assert ["enabled"] == [path for path in paths if not path.startswith(known)]
     assert {"server": "", "path": "", "enabled": False} == {
         key: block[key] for key in ("server", "path", "enabled")
