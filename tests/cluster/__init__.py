@@ -21,5 +21,5 @@ above it:
 
 `python -m tests.cluster up|down|status|build` is for a person. Two images cannot be had, and
 stand-ins run under their names: `mod/grafana-standin` does to the disk what Grafana does, and
-`mod/nfs-provisioner-standin` asks the API for what the NFS provisioner asks for.
+`mod/platform/nfs-provisioner-standin` asks the API for what the NFS provisioner asks for.
 """

@@ -158,7 +158,7 @@ def grafana_standin() -> Recipe:
 
 
 def nfs_provisioner_standin() -> Recipe:
-    """NOT the provisioner: it asks the API for the same (mod/nfs-provisioner-standin).
+    """NOT the provisioner: it asks the API for the same (mod/platform/nfs-provisioner-standin).
 
     The image that it stands for runs as root, where nothing else is said.
     """
