@@ -51,7 +51,7 @@ cluster-down: setup ## stop the test cluster, and leave nothing behind
 	@$(py) -m tests.cluster down
 
 e2e: cluster-build ## run the scenarios on the test cluster, or on that of E2E_KUBECONFIG
-	@$(py) -m pytest -m "cluster or e2e" tests/cluster tests/e2e $(ARGS)
+	@$(py) -m tests.e2e $(ARGS)
 
 traps: cluster-build ## of the same tests, those that show that the rules' traps are real
 	@$(py) -m pytest -m e2e -k test_traps tests/e2e $(ARGS)

@@ -2,6 +2,7 @@
 
 Environment: E2E_KUBECONFIG uses that cluster and makes none. DURABLE_CLUSTER_KEEP=1 uses the
 cluster of `make cluster-up`, or brings one up, and leaves it there: for work on the tests.
+DURABLE_CLUSTER_SHARED=1 uses the cluster of a run that has several processes (tests.e2e).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.cluster.machine import Machine
 from tests.cluster.signals import end_on_sigterm
 
 KEEP = "DURABLE_CLUSTER_KEEP"
+SHARED_BY_RUN = "DURABLE_CLUSTER_SHARED"
 SHARED = pytest.StashKey[Cluster]()
 
 
@@ -29,6 +31,9 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
         try:
             stash[SHARED] = obtain(request.config)
         except MissingRequirementError as error:
+            if os.environ.get(SHARED_BY_RUN):
+                # Of one process among several nobody would hear why it ended.
+                raise
             pytest.exit(f"no cluster: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
     return stash[SHARED]
 
@@ -39,6 +44,8 @@ def obtain(config: pytest.Config) -> Cluster:
     if foreign:
         return Cluster.foreign(Path(foreign))
     machine = Machine(Layout.default())
+    if os.environ.get(SHARED_BY_RUN):
+        return Cluster.local(machine.layout)
     keep = bool(os.environ.get(KEEP))
     if keep and machine.running:
         return Cluster.local(machine.layout)

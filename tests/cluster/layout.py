@@ -39,7 +39,7 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Held while the cluster is brought up."""
+        """Held while the cluster is brought up, and while what it consists of changes."""
         return self.root.with_suffix(".lock")
 
     @property

@@ -99,6 +99,10 @@ class Machine:
 
     def restart_node(self) -> None:
         """Kill all of the node at once, as a power cut would, and start it again."""
+        with programs.lock(self.layout.lock):
+            self._restart_node()
+
+    def _restart_node(self) -> None:
         dead = self._running_containers()
         self.state.node.kill()
         # As after a power cut: the kubelet looks for each container that has a group, for seconds.
@@ -129,8 +133,9 @@ class Machine:
 
     def add_fake_nodes(self, names: list[str], labels: dict[str, str]) -> None:
         """Add nodes that only the scheduler believes in."""
-        if "kwok" not in self.state.components:
-            self._start(control_plane.fake_nodes(self.layout))
+        with programs.lock(self.layout.lock):
+            if "kwok" not in self.state.components:
+                self._start(control_plane.fake_nodes(self.layout))
         self._apply([control_plane.fake_node(name, labels) for name in names])
         self._wait(
             "the fake nodes are Ready",
@@ -140,11 +145,11 @@ class Machine:
 
     def add_provisioner(self) -> None:
         """Start what makes volumes for the classes of `provisioner.NAME`."""
-        if "local-path-provisioner" in self.state.components:
-            return
-        self.load_images({provisioner.IMAGE: "busybox"})
-        self._apply(provisioner.manifests())
-        self._start(provisioner.component(self.layout))
+        with programs.lock(self.layout.lock):
+            if "local-path-provisioner" not in self.state.components:
+                self.load_images({provisioner.IMAGE: "busybox"})
+                self._apply(provisioner.manifests())
+                self._start(provisioner.component(self.layout))
 
     def _apply(self, items: list[dict[str, Any]]) -> None:
         every = {"apiVersion": "v1", "kind": "List", "items": items}

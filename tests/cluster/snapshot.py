@@ -12,9 +12,11 @@ from tests.cluster.commands import run
 from tests.cluster.host import CGROUPS, unified_cgroups
 from tests.cluster.layout import Layout
 from tests.cluster.namespaces import MARK
+from tests.cluster.poll import wait_until
 
 # The mount point, its source and its file system; the numbers before them change by themselves.
 MOUNT_FIELDS = slice(3, 5)
+SETTLE_TIMEOUT = 30
 FORWARDING = "/proc/sys/net/ipv4/ip_forward"
 
 
@@ -105,3 +107,13 @@ def kernel() -> list[str]:
     """Return the kernel's settings that a kubelet wants to change."""
     paths = [path for path in (*node.KERNEL, FORWARDING) if os.access(path, os.R_OK)]
     return [f"{path}={Path(path).read_text().strip()}" for path in paths]
+
+
+def expect_nothing_left(before: Snapshot) -> None:
+    """Expect the machine as it was, at once or when the kernel has freed what a dead one had."""
+    wait_until(
+        "nothing is left",
+        lambda: not before.changes(Snapshot.take()),
+        SETTLE_TIMEOUT,
+        explain=lambda: "\n".join(before.changes(Snapshot.take())),
+    )

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster import programs, state
 from tests.cluster.cluster import FOREIGN, Cluster, Endpoint, Object, http, restarts
 from tests.cluster.commands import CommandError
 from tests.cluster.errors import CannotBeDoneHereError, TimedOutError
 from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
-from tests.cluster.network import links
-from tests.cluster.poll import wait_until
-from tests.cluster.snapshot import Snapshot, processes
+from tests.cluster.snapshot import Snapshot, expect_nothing_left
 
 pytestmark = pytest.mark.cluster
 
@@ -30,20 +23,6 @@ BUSYBOX = "docker.io/library/busybox:1.37.0"
 GRAFANA = "docker.io/grafana/grafana:0-standin"
 PORT = 8080
 GRAFANA_PORT = 3000
-END_TIMEOUT = 120
-SETTLE_TIMEOUT = 30
-
-
-@pytest.fixture(scope="module")
-def before() -> Snapshot:
-    """The machine before the cluster of this module."""
-    layout = Layout.default()
-    if os.environ.get(FOREIGN):
-        pytest.skip(f"{FOREIGN} is set: the cluster is not ours to examine")
-    if Machine(layout).running:
-        pytest.skip("a cluster is up already: this module needs its own")
-    Machine(layout).down()
-    return Snapshot.take()
 
 
 @pytest.fixture(scope="module")
@@ -320,71 +299,3 @@ def test_take_down_leaves_nothing(own: Cluster, before: Snapshot) -> None:
     assert during >= {"processes", "mounts", "interfaces", "routes", "control_groups"}
     assert not own.machine.layout.root.exists()
     own.machine.down()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_interrupted_run_leaves_nothing(
-    before: Snapshot, tmp_path: Path, number: signal.Signals
-) -> None:
-    """Ctrl-C, SIGTERM or SIGKILL in the middle of bringing up ends every process of the cluster.
-
-    So does a second Ctrl-C, in the middle of the take-down. What no process can undo after SIGKILL
-    (one mount, empty folders) the next start removes.
-    """
-    machine = Machine(Layout.default())
-    with started_run(tmp_path) as run:
-        wait_until("the API server starts", lambda: api_server_started(machine, run), END_TIMEOUT)
-        run.send_signal(number)
-        if number == signal.SIGINT:
-            wait_until("it is taken down", lambda: machine.layout.link not in links(), END_TIMEOUT)
-            run.send_signal(number)
-        output, _ = run.communicate(timeout=END_TIMEOUT)
-    assert run.returncode, output
-    if number == signal.SIGKILL:
-        wait_until("its processes are gone", lambda: not processes(), END_TIMEOUT)
-        machine.down()
-    expect_nothing_left(before)
-    assert not machine.layout.root.exists()
-
-
-def expect_nothing_left(before: Snapshot) -> None:
-    """Expect the machine as it was, at once or when the kernel has freed what a dead one had."""
-    wait_until(
-        "nothing is left",
-        lambda: not before.changes(Snapshot.take()),
-        SETTLE_TIMEOUT,
-        explain=lambda: "\n".join(before.changes(Snapshot.take())),
-    )
-
-
-@contextmanager
-def started_run(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run pytest on a test that asks for the cluster; it does not outlive the block."""
-    test = folder / "test_cluster.py"
-    test.write_text("def test_nodes(cluster):\n    assert cluster.kubectl('get', 'nodes')\n")
-    argv = (
-        # A shell's background job ignores Ctrl-C, and so does all that it starts.
-        *("env", "--default-signal=INT", sys.executable, "-m", "pytest"),
-        *("-p", "tests.cluster.fixtures", "-p", "no:cacheprovider"),
-        *(f"--rootdir={folder}", "--override-ini=addopts=", str(test)),
-    )
-    run = subprocess.Popen(
-        argv,
-        cwd=programs.REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    with run:
-        try:
-            yield run
-        finally:
-            run.kill()
-
-
-def api_server_started(machine: Machine, run: subprocess.Popen[str]) -> bool:
-    """Whether the API server of a cluster that a run makes was started."""
-    assert run.poll() is None, run.communicate()[0]
-    found = state.read(machine.layout.state)
-    return bool(found and "kube-apiserver" in found.components)

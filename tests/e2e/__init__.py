@@ -7,5 +7,6 @@
 ``receiver``   a store that remote write goes to
 ``thanos``     the release with an object store, and a Thanos Query and Store beside it
 ``matrix``     before, event, after, and the table of figures that the run ends with
+``lanes``, ``turns``   which tests run at the same time, and which have the node for themselves
 ``claims``     what scenarios and matrix say about claims, volumes and claims of others
 """

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
+from tests.cluster import programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import CannotBeDoneHereError
 from tests.cluster.fixtures import cluster
 from tests.e2e import releases
-from tests.e2e.matrix import Matrix
-from tests.e2e.reports import tell
+from tests.e2e.lanes import Lanes, in_order
+from tests.e2e.matrix import Matrix, tell_matrix
 from tests.e2e.stack import Stack, installed
 from tests.e2e.trap_fixtures import busybox, crds, fake_nodes, operator, place, server_image
+from tests.e2e.trap_report import tell_traps
+from tests.e2e.turns import ALONE, OFF_NODE, Turns
 
 __all__ = ["busybox", "cluster", "crds", "fake_nodes", "operator", "place", "server_image"]
 
-MATRIX = pytest.StashKey[Matrix]()
+TURNS = pytest.StashKey[Turns]()
 
 
 @pytest.fixture(scope="session")
@@ -61,15 +65,43 @@ def stack(request: pytest.FixtureRequest, cluster: Cluster) -> Stack:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def matrix(request: pytest.FixtureRequest) -> Matrix:
-    """The survival matrix of this run."""
-    return request.config.stash.setdefault(MATRIX, Matrix())
+    """The survival matrix's rows of this test."""
+    return Matrix(request.node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    """Spread the tests over processes by lanes."""
+    return Lanes(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into the order in which they are spread."""
+    in_order(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, bool | None, bool | None]:
+    """Run a test in a turn of its own, or in that of its file."""
+    turns = item.config.stash.setdefault(TURNS, Turns(programs.cache()))
+    alone = bool(item.get_closest_marker(ALONE))
+    if alone:
+        turns.leave()
+    if alone or not (turns.held or item.get_closest_marker(OFF_NODE)):
+        turns.take(alone=alone)
+    try:
+        return (yield)
+    finally:
+        if alone or not nextitem or nextitem.path != item.path:
+            turns.leave()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the survival matrix, and keep it in a file."""
-    matrix = terminalreporter.config.stash.get(MATRIX, None)
-    if not matrix or not matrix.rows:
-        return
-    tell(terminalreporter, "survival matrix", matrix.table())
+    """Print what the run found of survival and of traps."""
+    tell_matrix(terminalreporter)
+    tell_traps(terminalreporter)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 
 import pytest
 
 from tests.e2e import samples
+from tests.e2e.reports import tell, told
 from tests.e2e.samples import Prometheus, Samples
 from tests.e2e.stack import Stack, answers
 
@@ -17,6 +18,7 @@ COLUMNS = (
     *("event", "result", "pods", "samples before", "lost", "gap (scrapes)"),
     *("silences", "rows", "claims", "seconds"),
 )
+PROPERTY = "survival"
 UNTIL_READ = 240
 # The scrapes just before the event belong to its gap.
 LEAD = 5000
@@ -168,15 +170,18 @@ def check(outcome: Outcome, *, claims: bool = True) -> None:
         assert [] == outcome.changed_claims
 
 
-@dataclass
+@dataclass(frozen=True)
 class Matrix:
-    """The rows of a run."""
+    """The rows of one test."""
 
-    rows: list[Row] = field(default_factory=list)
+    item: pytest.Item
 
     @contextmanager
     def row(self, event: str) -> Iterator[Callable[[Outcome], None]]:
-        """Open a row; it is written however the test ends, with its figures where there are any."""
+        """Open a row; it is written however the test ends, with its figures where there are any.
+
+        It goes with the test's report: another process may be the one that prints it.
+        """
         found: list[Outcome] = []
         row = Row(event, "held")
         try:
@@ -189,17 +194,24 @@ class Matrix:
             row = replace(row, result="FAILED", note=first)
             raise
         finally:
-            self.rows.append(replace(row, figures=found[0].figures() if found else ()))
+            row = replace(row, figures=found[0].figures() if found else ())
+            self.item.user_properties.append((PROPERTY, asdict(row)))
 
-    def table(self) -> list[str]:
-        """Return the lines of the matrix."""
-        width = len(COLUMNS) - 2
-        cells = [COLUMNS] + [
-            (row.event, row.result, *(row.figures or ("",) * width)) for row in self.rows
-        ]
-        widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
-        lines = [
-            "  ".join(cell.ljust(wide) for cell, wide in zip(line, widths, strict=True)).rstrip()
-            for line in cells
-        ]
-        return [*lines, *(f"{row.event}: {row.note}" for row in self.rows if row.note)]
+
+def tell_matrix(reporter: pytest.TerminalReporter) -> None:
+    """Print the survival matrix, and keep it in a file; without a row there is nothing to tell."""
+    rows = [Row(**each) for each in told(reporter, PROPERTY)]
+    if rows:
+        tell(reporter, "survival matrix", table(rows))
+
+
+def table(rows: list[Row]) -> list[str]:
+    """Return the lines of the matrix."""
+    width = len(COLUMNS) - 2
+    cells = [COLUMNS, *((row.event, row.result, *(row.figures or ("",) * width)) for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
+    lines = [
+        "  ".join(cell.ljust(wide) for cell, wide in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+    return [*lines, *(f"{row.event}: {row.note}" for row in rows if row.note)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,20 @@ from tests.cluster import programs
 
 FOLDER = programs.REPOSITORY / ".tools" / "cluster"
 AGAIN = "tried again, what failed before:"
+
+
+def told(reporter: pytest.TerminalReporter, name: str) -> list[dict[str, Any]]:
+    """Return what the tests of this run, in whichever process, left under a name for its end."""
+    found: list[Any] = [
+        value
+        for reports in reporter.stats.values()
+        for each in reports
+        # Each phase of a test repeats what was left before it.
+        if isinstance(each, pytest.TestReport) and "call" == each.when
+        for key, value in each.user_properties
+        if key == name
+    ]
+    return found
 
 
 def tell(reporter: pytest.TerminalReporter, title: str, lines: Sequence[str]) -> None:

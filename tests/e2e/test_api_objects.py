@@ -19,7 +19,7 @@ from tests.tools.documents import is_hook, key, load
 from tests.tools.helm import KUBERNETES, MAJORS, ROOT, Command, binary, environment, post_renderer
 from tests.values_files import FILES, SETS
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.off_node]
 
 OFF = {"enabled": False}
 CSI = {

@@ -17,7 +17,7 @@ from tests.e2e.install import HELM_TIMEOUT, Values, chart, for_stack, merged
 from tests.e2e.quiet import quiet
 from tests.tools.helm import MAJORS, Command, binary, environment, post_renderer
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.off_node]
 
 NAME = "run-helm-with-post-renderer-durable"
 KIND = 'no matches for kind "PersistencePlan"'

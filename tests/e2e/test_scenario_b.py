@@ -36,46 +36,46 @@ OWNER, GROUP = 1000, 2000  # of the export, as anonuid and anongid say it
 
 
 @pytest.fixture(scope="module")
-def operator(ready_cluster: Cluster) -> Iterator[Release]:
+def release(ready_cluster: Cluster) -> Iterator[Release]:
     """An operator that sees to its own namespace, where the manifests go."""
     settings: Values = dict.fromkeys(("grafana", "alertmanager", "prometheus"), OFF)
     settings["defaultRules"] = OFF_BY_CREATE
     settings["prometheusOperator"] = {"namespaces": {"releaseNamespace": True, "additional": []}}
     off = {"persistence": dict.fromkeys(CONSUMERS, OFF)}
     values = merged(for_stack(lab_values()), for_stack(settings), off)
-    release = Release(ready_cluster, "plain", f"e2e-plain-{uuid.uuid4().hex[:6]}", 4, values)
+    found = Release(ready_cluster, "plain", f"e2e-plain-{uuid.uuid4().hex[:6]}", 4, values)
     try:
-        release.install()
-        yield release
+        found.install()
+        yield found
     finally:
-        release.purge()
+        found.purge()
 
 
 @pytest.fixture(scope="module")
-def disks(operator: Release) -> list[Path]:
+def disks(release: Release) -> list[Path]:
     """A folder of the node for each Prometheus pod."""
     try:
-        return [operator.folder(pod) for pod in PODS]
+        return [release.folder(pod) for pod in PODS]
     except CannotBeDoneHereError as error:
         pytest.skip(str(error))
 
 
-def plan_on(disks: list[Path], operator: Release) -> Values:
+def plan_on(disks: list[Path], release: Release) -> Values:
     """Return values that give the two pods a volume each."""
-    node = operator.cluster.node_name
+    node = release.cluster.node_name
     prometheus = {
         "size": "2Gi",
-        "storageClassName": operator.namespace,
+        "storageClassName": release.namespace,
         "volumes": [{"node": node, "local": str(folder)} for folder in disks],
     }
     off = dict.fromkeys(("alertmanager", "grafana"), OFF)
-    classes = [{"name": operator.namespace}]
+    classes = [{"name": release.namespace}]
     return {"storageClasses": classes, "persistence": {"prometheus": prometheus, **off}}
 
 
-def test_plain_manifests_are_durable(operator: Release, disks: list[Path]) -> None:
+def test_plain_manifests_are_durable(release: Release, disks: list[Path]) -> None:
     """Two replicas of manifests without storage: claims Bound, data there after the pods went."""
-    cluster, space = operator.cluster, operator.namespace
+    cluster, space = release.cluster, release.namespace
     cluster.load_images({SERVER_IMAGE: "prometheus"})
     server = monitoring(
         *("Prometheus", "k8s", space),
@@ -84,7 +84,7 @@ def test_plain_manifests_are_durable(operator: Release, disks: list[Path]) -> No
         enableRemoteWriteReceiver=True,
         serviceMonitorSelector={},
     )
-    text = plain_road.finished(plan_on(disks, operator), yaml.safe_dump(server), space)
+    text = plain_road.finished(plan_on(disks, release), yaml.safe_dump(server), space)
     try:
         cluster.apply(text)
         servers = [Prometheus(cluster, pod, space) for pod in PODS]
@@ -131,11 +131,11 @@ def uids(volumes: dict[str, Object]) -> list[str]:
 
 @pytest.mark.parametrize("major", [3, 4])
 @pytest.mark.parametrize("name", ["nfs", "nfs-static", "nfs-provisioner"])
-def test_api_takes_manifests_on_nfs(operator: Release, name: str, major: int) -> None:
+def test_api_takes_manifests_on_nfs(release: Release, name: str, major: int) -> None:
     """The stack of plain manifests on NFS, all of it, is what the API server would keep."""
-    space = operator.namespace
+    space = release.namespace
     text = plain_road.finished(profile(name), manifests(space), space, major)
-    told = operator.cluster.apply(text, "--dry-run=server")
+    told = release.cluster.apply(text, "--dry-run=server")
     assert "prometheus.monitoring.coreos.com/k8s serverside-applied (server dry run)" in told
     assert "grafana" in told
 

@@ -27,6 +27,8 @@ class Event:
     name: str
     act: Callable[[Stack], None]
     prepare: Callable[[Stack], None] | None = None
+    alone: bool = False
+    """Whether it happens to whatever runs on the node."""
 
 
 def delete_pods(stack: Stack) -> None:
@@ -148,18 +150,23 @@ def touch(stack: Stack) -> None:
 
 
 EVENTS = (
+    # First, while what needs no node is beside them.
+    Event("node drained", drain, alone=True),
+    Event("node restarted", restart_node, alone=True),
     Event("pods deleted", delete_pods),
     Event("SIGKILL of Prometheus and Alertmanager", kill_servers),
     Event("helm upgrade, unchanged", upgrade),
     Event("helm upgrade, bigger size", grow),
     Event("helm upgrade, more retention", keep_longer),
     Event("helm rollback", roll_back, prepare=have_kept_longer),
-    Event("node drained", drain),
-    Event("node restarted", restart_node),
 )
+EACH_EVENT = [
+    pytest.param(event, id=event.name, marks=[pytest.mark.alone] if event.alone else [])
+    for event in EVENTS
+]
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
+@pytest.mark.parametrize("event", EACH_EVENT)
 def test_survives(event: Event, stack: Stack, matrix: Matrix) -> None:
     """Through the event every sample, silence and row lasts, and each claim stays the same."""
     with matrix.row(event.name) as measured:

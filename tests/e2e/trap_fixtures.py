@@ -12,7 +12,7 @@ import yaml
 from tests.cluster.cluster import FOREIGN, Cluster, Object
 from tests.cluster.poll import wait_until
 from tests.e2e.install import Release, for_stack, lab_values, merged
-from tests.e2e.trap_report import report
+from tests.e2e.trap_report import TrapReport
 from tests.e2e.traps import BUSYBOX, FAKE_NODES, OWNER, TAINT, Place, storage_class
 
 OPERATOR_SPACE = "e2e-trap-operator"
@@ -30,7 +30,7 @@ OFF_BY_CREATE: Object = {"create": False}
 def place(cluster: Cluster, crds: None, request: pytest.FixtureRequest) -> Iterator[Place]:
     """A namespace of the test's own with two classes; all that is labelled so goes with it."""
     assert crds is None
-    found = Place(cluster, f"e2e-trap-{uuid.uuid4().hex[:8]}", report(request.config))
+    found = Place(cluster, f"e2e-trap-{uuid.uuid4().hex[:8]}", TrapReport(request.node))
     classes = {found.late: "WaitForFirstConsumer", found.now: "Immediate"}
     cluster.apply(
         yaml.safe_dump_all(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 
 import pytest
 
 from tests.cluster.commands import run
-from tests.e2e.reports import tell
+from tests.e2e.reports import tell, told
 from tests.tools.helm import ROOT
 
 DOOR = ROOT / "postrender" / "durable.sh"
@@ -19,6 +19,7 @@ NOT_LOST = "nothing lost"
 ABSENT = "cannot be had here"
 NOT_RUN = "not run"
 NO_RULE = "-"
+PROPERTY = "trap"
 WIDTHS = (24, 46, 78)
 
 # Rules whose trap needs what this cluster does not have.
@@ -52,28 +53,24 @@ class Row:
     verdict: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class TrapReport:
-    """Collects the rows of a run; pytest prints and keeps them at its end."""
+    """What one test saw of traps."""
 
-    rows: list[Row] = field(default_factory=list)
+    item: pytest.Item
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the table, and write it to a file."""
+    def add(self, row: Row) -> None:
+        """Let a row go with the test's report: another process may be the one that prints it."""
+        self.item.user_properties.append((PROPERTY, asdict(row)))
+
+
+def tell_traps(reporter: pytest.TerminalReporter) -> None:
+    """Print the table, and write it to a file; without a row there is nothing to tell."""
+    rows = [Row(**each) for each in told(reporter, PROPERTY)]
+    if rows:
         # Of some of the tests only, the rules that they leave out are not worth a word.
-        again = bool(terminalreporter.config.getoption("lf"))
-        tell(terminalreporter, "traps", table(self.rows, [] if again else rules()))
-
-
-KEY = pytest.StashKey[TrapReport]()
-
-
-def report(config: pytest.Config) -> TrapReport:
-    """Return this run's report; the first call makes it a plugin of pytest."""
-    if KEY not in config.stash:
-        config.stash[KEY] = TrapReport()
-        config.pluginmanager.register(config.stash[KEY])
-    return config.stash[KEY]
+        again = bool(reporter.config.getoption("lf"))
+        tell(reporter, "traps", table(rows, [] if again else rules()))
 
 
 def rules() -> list[str]:

@@ -108,7 +108,7 @@ class Place:
 
     def saw(self, rule: str, trap: str, seen: str, verdict: str = CONFIRMED) -> None:
         """Note in the table what became of a trap."""
-        self.report.rows.append(Row(rule, trap, seen, verdict))
+        self.report.add(Row(rule, trap, seen, verdict))
 
     def _placed(self, item: Object) -> Object:
         cluster_wide = item["kind"] in ("PersistentVolume", "StorageClass")
