@@ -25,7 +25,7 @@ from tests.cluster.machine import Machine
 from tests.cluster.network import GATEWAY
 from tests.cluster.node import NAME
 from tests.cluster.poll import wait_until
-from tests.cluster.state import NONE
+from tests.cluster.state import this_process
 
 T = TypeVar("T")
 Object = dict[str, Any]
@@ -37,6 +37,8 @@ CRD_TIMEOUT = 90
 API_INTERVAL = 0.3
 HTTP_TIMEOUT = 10
 FOREIGN = "E2E_KUBECONFIG"
+# Set for the processes of one run of tests, whose first process has the cluster.
+SHARED_BY_RUN = "DURABLE_CLUSTER_SHARED"
 FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 EVENT_COLUMNS = (
     "custom-columns=TIME:.lastTimestamp,OBJECT:.involvedObject.name,REASON:.reason,MESSAGE:.message"
@@ -98,8 +100,9 @@ class Cluster:
 
     @property
     def ends_with_run(self) -> bool:
-        """Whether a run of tests takes it down at its end: what is on it then goes with it."""
-        return bool(self.machine and self.machine.state.owner != NONE)
+        """Whether this run of tests takes it down at its end: what is on it then goes with it."""
+        mine = self.machine and self.machine.state.owner == this_process()
+        return bool(mine or os.environ.get(SHARED_BY_RUN))
 
     @property
     def env(self) -> dict[str, str]:
@@ -302,9 +305,11 @@ class Cluster:
                 return
         raise ClusterError(f"no container {container} in pod {namespace}/{pod}")
 
-    def add_fake_nodes(self, names: Sequence[str], labels: Mapping[str, str] | None = None) -> None:
+    def add_fake_nodes(
+        self, names: Sequence[str], labels: Mapping[str, str] | None = None, taint: str = ""
+    ) -> None:
         """Add nodes that exist for the scheduler only: pods there are `Running` and do nothing."""
-        self._own("add fake nodes").add_fake_nodes([*names], {**(labels or {})})
+        self._own("add fake nodes").add_fake_nodes([*names], {**(labels or {})}, taint)
 
     def add_provisioner(self) -> str:
         """Start a provisioner; return the name by which a StorageClass asks for it."""

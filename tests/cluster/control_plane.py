@@ -154,8 +154,8 @@ def fake_nodes(layout: Layout) -> Component:
     )
 
 
-def fake_node(name: str, labels: dict[str, str]) -> dict[str, Any]:
-    """Return a node that kwok plays."""
+def fake_node(name: str, labels: dict[str, str], taint: str = "") -> dict[str, Any]:
+    """Return a node that kwok plays; with a taint only pods that tolerate it are put there."""
     room = {"cpu": "8", "memory": "32Gi", "pods": "110"}
     return {
         "apiVersion": "v1",
@@ -171,5 +171,6 @@ def fake_node(name: str, labels: dict[str, str]) -> dict[str, Any]:
                 **labels,
             },
         },
+        "spec": {"taints": [{"key": taint, "effect": "NoSchedule"}]} if taint else {},
         "status": {"allocatable": room, "capacity": room},
     }

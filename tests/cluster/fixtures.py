@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import FOREIGN, Cluster
+from tests.cluster.cluster import FOREIGN, SHARED_BY_RUN, Cluster
 from tests.cluster.errors import MissingRequirementError
 from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
 from tests.cluster.signals import end_on_sigterm
 
 KEEP = "DURABLE_CLUSTER_KEEP"
-SHARED_BY_RUN = "DURABLE_CLUSTER_SHARED"
 SHARED = pytest.StashKey[Cluster]()
 
 
@@ -52,6 +51,6 @@ def obtain(config: pytest.Config) -> Cluster:
     end_on_sigterm()
     if not keep:
         # Not the fixture's own end: another folder's fixture may still use the cluster then.
-        config.add_cleanup(machine.down)
+        config.add_cleanup(machine.down_own)
     machine.up(owned=not keep)
     return Cluster.local(machine.layout)

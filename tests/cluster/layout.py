@@ -43,6 +43,11 @@ class Layout:
         return self.root.with_suffix(".lock")
 
     @property
+    def images_lock(self) -> Path:
+        """Held while images are made known to the node."""
+        return self.root.with_suffix(".images.lock")
+
+    @property
     def state(self) -> Path:
         """Which processes the cluster consists of."""
         return self.root / "state.json"

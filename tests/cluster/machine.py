@@ -97,6 +97,12 @@ class Machine:
             mounts.remove_made(list(found.made))
             mounts.remove_tree(self.layout.root)
 
+    def down_own(self) -> None:
+        """Take down what this process brought up; a cluster of somebody else stays."""
+        found = state.read(self.layout.state)
+        if found and found.owner == state.this_process():
+            self.down()
+
     def restart_node(self) -> None:
         """Kill all of the node at once, as a power cut would, and start it again."""
         with programs.lock(self.layout.lock):
@@ -122,21 +128,24 @@ class Machine:
         unknown = sorted(set(wanted.values()) - RECIPES.keys())
         if unknown:
             raise ClusterError(f"no recipe {', '.join(unknown)}: there are {', '.join(RECIPES)}")
-        present = set(self.ctr("images", "ls", "-q").split())
-        for name, recipe in wanted.items():
-            image = images.image(RECIPES[recipe]())
-            if image.name not in present:
-                self.ctr("images", "import", image.archive, timeout=IMPORT_TIMEOUT)
-                present.add(image.name)
-            self.ctr("images", "tag", "--force", image.name, images.canonical(name))
+        # A tag that is moved is away for a moment: nobody moves one that is right already.
+        with programs.lock(self.layout.images_lock):
+            present = self._images()
+            for name, recipe in wanted.items():
+                image, tag = images.image(RECIPES[recipe]()), images.canonical(name)
+                if image.name not in present:
+                    self.ctr("images", "import", image.archive, timeout=IMPORT_TIMEOUT)
+                    present = self._images()
+                if present.get(tag) != present[image.name]:
+                    self.ctr("images", "tag", "--force", image.name, tag)
         self._wait_for_images({images.canonical(name) for name in wanted})
 
-    def add_fake_nodes(self, names: list[str], labels: dict[str, str]) -> None:
-        """Add nodes that only the scheduler believes in."""
+    def add_fake_nodes(self, names: list[str], labels: dict[str, str], taint: str) -> None:
+        """Add nodes that only the scheduler believes in, with a taint from their first moment."""
         with programs.lock(self.layout.lock):
             if "kwok" not in self.state.components:
                 self._start(control_plane.fake_nodes(self.layout))
-        self._apply([control_plane.fake_node(name, labels) for name in names])
+        self._apply([control_plane.fake_node(name, labels, taint) for name in names])
         self._wait(
             "the fake nodes are Ready",
             lambda: all(ready(self._node(name)) for name in names),
@@ -258,6 +267,11 @@ class Machine:
             return bool(self.ctr("version"))
         except CommandError:
             return False
+
+    def _images(self) -> dict[str, str]:
+        """Return the digest of each image that containerd has, by its name."""
+        lines = (line.split() for line in self.ctr("images", "ls").splitlines()[1:])
+        return {name: digest for name, _type, digest, *_ in lines}
 
     def _wait_for_images(self, names: set[str]) -> None:
         def visible() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cluster import programs
 from tests.cluster.cluster import FOREIGN, Cluster, Endpoint, Object, http, restarts
-from tests.cluster.commands import CommandError
+from tests.cluster.commands import CommandError, answer
 from tests.cluster.errors import CannotBeDoneHereError, TimedOutError
 from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
@@ -287,6 +289,16 @@ def test_same_tests_run_on_any_cluster(own: Cluster) -> None:
     for refused in (foreign.restart_node, lambda: foreign.disk("x")):
         with pytest.raises(CannotBeDoneHereError, match=FOREIGN):
             refused()
+
+
+def test_scenarios_do_not_touch_a_cluster_of_others(own: Cluster, tmp_path: Path) -> None:
+    """Whoever runs the scenarios beside a cluster is told whose it is, and it stays."""
+    words = ("-k", "test_wrong_field_is_refused", f"--override-ini=cache_dir={tmp_path}")
+    done = answer(sys.executable, "-m", "tests.e2e", *words, cwd=programs.REPOSITORY)
+    assert pytest.ExitCode.INTERNAL_ERROR == done.returncode
+    assert f"belongs to the running process {os.getpid()}" in done.stderr
+    assert own.machine
+    assert own.machine.running
 
 
 def test_take_down_leaves_nothing(own: Cluster, before: Snapshot) -> None:

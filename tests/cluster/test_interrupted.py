@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from tests.cluster import programs, state
 from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
+from tests.cluster.namespaces import Process, descendants
 from tests.cluster.network import links
 from tests.cluster.poll import wait_until
 from tests.cluster.snapshot import Snapshot, expect_nothing_left, processes
@@ -25,7 +27,7 @@ END_TIMEOUT = 120
 
 # One that brings the cluster up for itself, and the one that does it for several processes.
 FIXTURE = ("pytest", "-p", "tests.cluster.fixtures", "--override-ini=addopts=")
-SCENARIOS = ("tests.e2e", "-k", "none_of_them")
+SCENARIOS = ("tests.e2e", "-k", "test_wrong_field_is_refused")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,29 @@ def test_interrupted_run_leaves_nothing(
         machine.down()
     expect_nothing_left(before)
     assert not machine.layout.root.exists()
+
+
+def test_killed_run_takes_its_tests_along(before: Snapshot, tmp_path: Path) -> None:
+    """With the run its cluster dies, so what tests on it must not wait for it, or use the next."""
+    with started_run(tmp_path, "tests.e2e", "-k", "test_scenario_a") as run:
+        wait_until("its tests run", lambda: in_use(run), END_TIMEOUT)
+        inside = [Process.of(pid) for pid in descendants(run.pid)]
+        run.kill()
+        run.communicate(timeout=END_TIMEOUT)
+    wait_until("all has ended", lambda: not any(each.alive for each in inside), END_TIMEOUT)
+    Machine(Layout.default()).down()
+    expect_nothing_left(before)
+
+
+def in_use(run: subprocess.Popen[str]) -> bool:
+    """Whether tests of a run use its node."""
+    assert run.poll() is None, run.communicate()[0]
+    with (programs.cache() / "node.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import programs
+from tests.cluster.commands import run
 from tests.cluster.errors import MissingRequirementError
 
 
@@ -58,3 +60,28 @@ def test_module_on_demand_waits_for_its_name(
     assert not programs.built("thanos")
     with pytest.raises(MissingRequirementError, match="make cluster-thanos"):
         programs.program("thanos")
+
+
+@pytest.mark.parametrize("folder", sorted({each.folder for each in programs.TABLE}), ids=str)
+def test_tools_of_a_go_mod_are_what_is_built(folder: Path) -> None:
+    """What a go.mod pins as its tools, and what the table builds of it, are the same."""
+    told = run("go", "mod", "edit", "-json", folder / "go.mod")
+    tools = {each["Path"] for each in json.loads(told)["Tool"] or []}
+    packages = [name for each in programs.TABLE if folder == each.folder for name in each.packages]
+    wanted = {name for name in packages if not name.startswith(".")}
+    assert len(tools) == 1 if wanted == {"tool"} else tools == wanted
+
+
+def test_key_follows_a_stand_in_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a go.mod of many modules, a source file of one leaves the others as they are."""
+    coredns, kubelet = programs.OWNERS["coredns"], programs.OWNERS["kubelet"]
+    monkeypatch.setattr(programs, "MODULES", tmp_path)
+    assert coredns.folder == kubelet.folder
+    source = coredns.folder / "coredns" / "main.go"
+    source.parent.mkdir(parents=True)
+    (coredns.folder / "go.mod").write_text("module m\n")
+    source.write_text("package main\n")
+    before = programs.key(coredns), programs.key(kubelet)
+    source.write_text("package main // changed\n")
+    assert before[0] != programs.key(coredns)
+    assert before[1] == programs.key(kubelet)

@@ -1,8 +1,9 @@
-"""`python -m tests.e2e [ARGS OF PYTEST]`: the cluster's own tests, then all that runs on it.
+"""`python -m tests.e2e [OPTIONS OF PYTEST]`: the cluster's own tests, then all that runs on it.
 
 The first need the machine for themselves. The others share a cluster that this process brings up
 and takes down, and run in a few processes by lanes (`lanes`): most of their time they wait.
-E2E_KUBECONFIG and DURABLE_CLUSTER_KEEP say which cluster, as in tests/cluster/fixtures.py.
+E2E_KUBECONFIG and DURABLE_CLUSTER_KEEP say which cluster, as in tests/cluster/fixtures.py. On such
+a one, which stays, one process runs them: it removes what it made, also when it is interrupted.
 """
 
 from __future__ import annotations
@@ -12,75 +13,109 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import FOREIGN
+from tests.cluster.cluster import FOREIGN, SHARED_BY_RUN
 from tests.cluster.errors import ClusterError, MissingRequirementError
-from tests.cluster.fixtures import KEEP, SHARED_BY_RUN
+from tests.cluster.fixtures import KEEP
 from tests.cluster.layout import Layout
 from tests.cluster.machine import Machine
-from tests.cluster.signals import end_on_sigterm
+from tests.cluster.signals import end_on_sigterm, hold_back
+from tests.e2e.lanes import HARNESS
 
-HARNESS = ("tests/cluster/test_harness.py", "tests/cluster/test_interrupted.py")
 MARKED = ("-m", "cluster or e2e")
+WHERE = ("tests/cluster", "tests/e2e")
 PROCESSES = 3
 """How many lanes at a time: with more, two processors are what everybody waits for."""
-NO_TESTS = pytest.ExitCode.NO_TESTS_COLLECTED
+OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
+NO_TESTS, BROKEN = pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.INTERNAL_ERROR
+FIRST_ONLY = {"-x", "--exitfirst"}
 
 
-def main() -> int:
-    """Run both parts; the exit code is pytest's, that of the first part that fails."""
+def main(options: Sequence[str]) -> int:
+    """Run both parts; return an exit code of pytest."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     end_on_sigterm()
+    paths = [each for each in options if Path(each.partition("::")[0]).exists()]
+    if paths:
+        print(f"{paths[0]}: say -k NAME, or run pytest on the file", file=sys.stderr)
+        return pytest.ExitCode.USAGE_ERROR
     try:
-        alone = tests(*HARNESS, env=os.environ)
-        if alone not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, NO_TESTS):
-            return alone
-        with shared_cluster() as env:
-            words = [f"--numprocesses={PROCESSES}", *(f"--ignore={path}" for path in HARNESS)]
-            shared = tests("tests/cluster", "tests/e2e", *words, env=env)
+        return worst(parts(options))
     except MissingRequirementError as error:
         print(f"no cluster: {error}", file=sys.stderr)
         return pytest.ExitCode.USAGE_ERROR
     except ClusterError as error:
         print(error, file=sys.stderr)
-        return pytest.ExitCode.INTERNAL_ERROR
+        return BROKEN
     except KeyboardInterrupt:
         return pytest.ExitCode.INTERRUPTED
-    failed = [code for code in (alone, shared) if code not in (pytest.ExitCode.OK, NO_TESTS)]
-    return max(failed) if failed else min(alone, shared)
 
 
-def tests(*words: str, env: Mapping[str, str]) -> int:
-    """Run pytest, and return its exit code; who is interrupted waits for its end."""
-    argv = (sys.executable, "-m", "pytest", *MARKED, *words, *sys.argv[1:])
-    with subprocess.Popen(argv, env=dict(env)) as run:
+def parts(options: Sequence[str]) -> Iterator[int]:
+    """Run the parts, and yield the exit code of each."""
+    alone = run_pytest(*HARNESS, *options, "--numprocesses=0")
+    yield alone
+    if alone not in (OK, FAILED, NO_TESTS) or (alone == FAILED and FIRST_ONLY & {*options}):
+        return
+    words = (*WHERE, *(f"--ignore={path}" for path in HARNESS), *options)
+    if options and run_pytest(*words, "--collect-only", quiet=True) == NO_TESTS:
+        yield NO_TESTS
+    elif os.environ.get(FOREIGN) or os.environ.get(KEEP):
+        yield run_pytest(*words, "--numprocesses=0")
+    else:
+        with shared_cluster() as env:
+            # A process in the place of a dead one would find what that one left.
+            many = (f"--numprocesses={PROCESSES}", "--max-worker-restart=0")
+            yield run_pytest(*words, *many, env=env)
+
+
+def worst(codes: Iterator[int]) -> int:
+    """Return the exit code of a whole run: failed tests are the least of what goes wrong."""
+    found = {*codes}
+    others = found - {OK, FAILED, NO_TESTS}
+    if others:
+        return min(others)
+    return next(code for code in (FAILED, OK, NO_TESTS) if code in found)
+
+
+def run_pytest(*words: str, env: Mapping[str, str] | None = None, quiet: bool = False) -> int:
+    """Run pytest, and return its exit code; who is interrupted has it end, and waits for that.
+
+    In a group of its own: a Ctrl-C of the terminal reaches it once, from here. On a cluster that
+    dies with this process it dies too.
+    """
+    tie = ("setpriv", "--pdeathsig", "TERM") if env else ()
+    argv = (*tie, sys.executable, "-m", "pytest", *MARKED, *words)
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(
+        argv, env=env, stdin=nowhere, stdout=nowhere if quiet else None, process_group=0
+    ) as run:
         try:
-            return run.wait()
+            code = run.wait()
         except KeyboardInterrupt:
-            run.send_signal(signal.SIGINT)
-            run.wait()
+            with hold_back():
+                run.send_signal(signal.SIGINT)
+                run.wait()
             raise
+    # By a signal: whatever it had to say is not said.
+    return code if code >= 0 else BROKEN
 
 
 @contextmanager
 def shared_cluster() -> Iterator[dict[str, str]]:
-    """Have a cluster, and give the environment in which processes of tests find it."""
-    if os.environ.get(FOREIGN):
-        yield {**os.environ}
-        return
-    machine, keep = Machine(Layout.default()), bool(os.environ.get(KEEP))
+    """Bring a cluster up, and give the environment in which processes of tests find it."""
+    machine = Machine(Layout.default())
     try:
-        if not (keep and machine.running):
-            machine.up(owned=not keep)
+        machine.up(owned=True)
         yield {**os.environ, SHARED_BY_RUN: "1"}
     finally:
-        if not keep:
-            machine.down()
+        machine.down_own()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ from tests.e2e.matrix import Matrix, tell_matrix
 from tests.e2e.stack import Stack, installed
 from tests.e2e.trap_fixtures import busybox, crds, fake_nodes, operator, place, server_image
 from tests.e2e.trap_report import tell_traps
-from tests.e2e.turns import ALONE, OFF_NODE, Turns
+from tests.e2e.turns import Turns
 
 __all__ = ["busybox", "cluster", "crds", "fake_nodes", "operator", "place", "server_image"]
 
@@ -58,7 +58,7 @@ def provisioned(ready_cluster: Cluster) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def stack(request: pytest.FixtureRequest, cluster: Cluster) -> Stack:
+def survivor(request: pytest.FixtureRequest, cluster: Cluster) -> Stack:
     """The stack that the events happen to: of scenario A, elsewhere one on provisioned volumes."""
     found: Stack = request.getfixturevalue("scenario_a" if cluster.machine else "provisioned")
     found.wait_until_serving()
@@ -89,16 +89,11 @@ def pytest_runtest_protocol(
 ) -> Generator[None, bool | None, bool | None]:
     """Run a test in a turn of its own, or in that of its file."""
     turns = item.config.stash.setdefault(TURNS, Turns(programs.cache()))
-    alone = bool(item.get_closest_marker(ALONE))
-    if alone:
-        turns.leave()
-    if alone or not (turns.held or item.get_closest_marker(OFF_NODE)):
-        turns.take(alone=alone)
+    turns.before(item)
     try:
         return (yield)
     finally:
-        if alone or not nextitem or nextitem.path != item.path:
-            turns.leave()
+        turns.after(item, nextitem)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,17 +13,23 @@ from typing import Any
 import pytest
 
 from tests.cluster.poll import wait_until
+from tests.e2e.__main__ import main, worst
 from tests.e2e.lanes import LANES, in_order, lane_of
 from tests.e2e.reports import told
-from tests.e2e.turns import Turns
+from tests.e2e.turns import ALONE, OFF_NODE, Turns
 
 TESTS = Path(__file__).resolve().parents[1]
 TIMEOUT = 10
 
 
-def item(file: str, name: str = "test", *fixtures: str) -> Any:
-    """Return what of a test the lanes look at."""
-    return SimpleNamespace(nodeid=f"tests/{file}.py::{name}", fixturenames=fixtures)
+def item(file: str, name: str = "test", *fixtures: str, marks: Collection[str] = ()) -> Any:
+    """Return what of a test lanes and turns look at."""
+    return SimpleNamespace(
+        nodeid=f"tests/{file}.py::{name}",
+        path=Path(f"tests/{file}.py"),
+        fixturenames=fixtures,
+        get_closest_marker=lambda name: name if name in marks else None,
+    )
 
 
 def test_lanes_name_files() -> None:
@@ -33,12 +41,13 @@ def test_lanes_name_files() -> None:
 
 def test_tests_are_sorted_by_lane() -> None:
     """The lanes come in their order, other files last, and a file's tests as they stand in it."""
+    earliest = item("cluster/test_harness")
     first = item(f"e2e/{LANES[0][0]}", "test_b")
     again, second = item(f"e2e/{LANES[0][0]}", "test_a"), item(f"e2e/{LANES[0][1]}")
     other, later = item("e2e/test_scenario_d"), item(f"e2e/{LANES[-1][0]}")
-    mixed = [other, later, second, first, again]
+    mixed = [other, later, second, first, again, earliest]
     in_order(mixed)
-    assert [first, again, second, later, other] == mixed
+    assert [earliest, first, again, second, later, other] == mixed
     assert lane_of("tests/e2e/test_scenario_d.py") != lane_of("tests/e2e/test_reach.py")
     # Two files of one name.
     assert lane_of("tests/cluster/test_influxdb.py") != lane_of("tests/e2e/test_influxdb.py")
@@ -75,6 +84,7 @@ def test_turns_are_shared_until_one_wants_to_be_alone(tmp_path: Path) -> None:
     assert not order
     second.leave()
     waiting.join(TIMEOUT)
+    wait_until("the next one stands in the door", lambda: closed(tmp_path / "door.lock"), TIMEOUT)
     assert ["alone"] == order
     alone.leave()
     behind.join(TIMEOUT)
@@ -101,6 +111,51 @@ def test_one_turn_at_a_time(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="one turn"):
         turns.take(alone=True)
     turns.leave()
+
+
+def test_file_keeps_its_turn(tmp_path: Path) -> None:
+    """A file has a turn from its first test to its last, and tests alone one of their own."""
+    turns = Turns(tmp_path)
+    marks = [("e2e",), ("e2e", ALONE), ("e2e", ALONE), ("e2e",)]
+    run = [item("e2e/test_a", marks=each) for each in marks]
+    run += [item("e2e/test_b", marks=("e2e", OFF_NODE)), item("test_plan"), run[0]]
+    held = []
+    for test, following in itertools.zip_longest(run, run[1:]):
+        turns.before(test)
+        during = (turns.held, turns.held and turns.alone)
+        turns.after(test, following)
+        held.append((*during, turns.held))
+    shared, alone, none = (True, False), (True, True), (False, False)
+    assert [
+        *((*shared, False), (*alone, True), (*alone, False), (*shared, False)),
+        *((*none, False), (*none, False), (*shared, False)),
+    ] == held
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ([0, 0], 0),
+        ([5, 0], 0),
+        ([0, 5], 0),
+        ([5, 5], 5),
+        ([1, 0], 1),
+        ([5, 1], 1),
+        # Whoever tries failed tests again must not take these for failed tests only.
+        ([1, 3], 3),
+        ([2], 2),
+        ([1], 1),
+    ],
+)
+def test_exit_code_of_both_parts(codes: list[int], expected: int) -> None:
+    """What keeps tests from running outweighs failed ones, and no tests in one part is fine."""
+    assert expected == worst(iter(codes))
+
+
+def test_files_are_not_for_both_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    """A path would be run by both parts, so it is refused before anything is done."""
+    assert pytest.ExitCode.USAGE_ERROR == main(["tests/e2e/test_lanes.py::test_x"])
+    assert "say -k NAME" in capsys.readouterr().err
 
 
 def test_findings_are_told_once() -> None:

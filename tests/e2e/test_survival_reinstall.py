@@ -14,11 +14,11 @@ from tests.e2e.stack import Stack
 pytestmark = pytest.mark.e2e
 
 
-def test_uninstall_and_reinstall(stack: Stack, matrix: Matrix) -> None:
+def test_uninstall_and_reinstall(survivor: Stack, matrix: Matrix) -> None:
     """After uninstall and install under the same name everything is found again."""
     event = "uninstall, reinstall"
     with matrix.row(event) as measured:
-        outcome = survive(stack, event, reinstall)
+        outcome = survive(survivor, event, reinstall)
         measured(outcome)
         check(outcome)
 
@@ -29,14 +29,14 @@ def reinstall(stack: Stack) -> None:
     stack.release.install()
 
 
-def test_rival_claim(stack: Stack, matrix: Matrix) -> None:
+def test_rival_claim(survivor: Stack, matrix: Matrix) -> None:
     """While our claim is not there, a claim of the same class cannot take its volume."""
     event = "rival claim while ours is gone"
     with matrix.row(event) as measured:
-        if not stack.release.values["persistence"]["prometheus"].get("volumes"):
+        if not survivor.release.values["persistence"]["prometheus"].get("volumes"):
             pytest.skip("the volumes are provisioned: there is none to take")
-        name = prometheus_claim(stack)
-        outcome = survive(stack, event, reinstall_beside_rival)
+        name = prometheus_claim(survivor)
+        outcome = survive(survivor, event, reinstall_beside_rival)
         measured(outcome)
         check(outcome, claims=False)
         (before, after) = (outcome.before.claims[name], outcome.after.claims[name])

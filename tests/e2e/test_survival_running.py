@@ -167,14 +167,14 @@ EACH_EVENT = [
 
 
 @pytest.mark.parametrize("event", EACH_EVENT)
-def test_survives(event: Event, stack: Stack, matrix: Matrix) -> None:
+def test_survives(event: Event, survivor: Stack, matrix: Matrix) -> None:
     """Through the event every sample, silence and row lasts, and each claim stays the same."""
     with matrix.row(event.name) as measured:
         if event.prepare:
-            event.prepare(stack)
-            stack.wait_until_serving()
+            event.prepare(survivor)
+            survivor.wait_until_serving()
         try:
-            outcome = survive(stack, event.name, event.act)
+            outcome = survive(survivor, event.name, event.act)
         except CannotBeDoneHereError as error:
             pytest.skip(str(error))
         measured(outcome)

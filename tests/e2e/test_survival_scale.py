@@ -34,39 +34,39 @@ def down_and_up(extra: Prometheus, down: Values, up: Values, stack: Stack) -> No
     stack.release.upgrade(up)
 
 
-def test_replicas(stack: Stack, matrix: Matrix) -> None:
+def test_replicas(survivor: Stack, matrix: Matrix) -> None:
     """Scaled from two replicas to one and back, the second finds the history that it had."""
     event = "replicas 2, 1, 2"
     with matrix.row(event) as measured:
         one, two = spec(replicas=1), spec(replicas=2)
-        stack.release.upgrade(two)
-        extra = stack.prometheus(ordinal=1)
+        survivor.release.upgrade(two)
+        extra = survivor.prometheus(ordinal=1)
         try:
-            stack.wait_for_scrapes([extra], 0)
-            outcome = survive(stack, event, functools.partial(down_and_up, extra, one, two))
+            survivor.wait_for_scrapes([extra], 0)
+            outcome = survive(survivor, event, functools.partial(down_and_up, extra, one, two))
         finally:
-            stack.release.upgrade(one)
+            survivor.release.upgrade(one)
         measured(outcome)
         assert 2 == len(outcome.before.samples)
         check(outcome)
 
 
-def test_shards(stack: Stack, matrix: Matrix) -> None:
+def test_shards(survivor: Stack, matrix: Matrix) -> None:
     """Scaled from one shard to two, to one and back, the second shard finds its history.
 
     Volumes that say their shard are added to a list that did not: all others stay as they are.
     """
     event = "shards 1, 2, 1, 2"
     with matrix.row(event) as measured:
-        before = stack.identities()
+        before = survivor.identities()
         one, two = spec(shards=1), spec(shards=2)
-        stack.release.upgrade(with_second_shard(stack) | two)
-        extra = stack.prometheus(shard=1)
+        survivor.release.upgrade(with_second_shard(survivor) | two)
+        extra = survivor.prometheus(shard=1)
         try:
-            stack.wait_for_scrapes([extra], 0)
-            outcome = survive(stack, event, functools.partial(down_and_up, extra, one, two))
+            survivor.wait_for_scrapes([extra], 0)
+            outcome = survive(survivor, event, functools.partial(down_and_up, extra, one, two))
         finally:
-            stack.release.upgrade(one)
+            survivor.release.upgrade(one)
         measured(outcome)
         assert 2 == len(outcome.before.samples)
         assert before.items() <= outcome.before.claims.items()

@@ -19,6 +19,11 @@ OPERATOR_SPACE = "e2e-trap-operator"
 OPERATOR_IMAGE = "prometheus-operator/prometheus-operator"
 # Flags of an operator that sees to some objects only.
 NARROWED = ("--namespaces=", "--deny-namespaces=", "--prometheus-instance-selector=")
+ONLY_OURS = (
+    "--prometheus-instance-selector",
+    "--alertmanager-instance-selector",
+    "--thanos-ruler-instance-selector",
+)
 SERVER_IMAGE = "quay.io/prometheus/prometheus:v3.14.0"
 GONE_TIMEOUT = 180
 CONSUMERS = ("prometheus", "alertmanager", "thanosRuler", "grafana")
@@ -69,12 +74,11 @@ def fake_nodes(cluster: Cluster) -> Iterator[None]:
     """Two nodes where pods run for appearance only, and only those that ask for them."""
     if os.environ.get(FOREIGN):
         pytest.skip(f"{FOREIGN} is set: no fake nodes on a cluster that is not ours")
-    cluster.add_fake_nodes(FAKE_NODES)
-    cluster.kubectl("taint", "node", *FAKE_NODES, f"{TAINT}=only:NoSchedule", "--overwrite")
+    cluster.add_fake_nodes(FAKE_NODES, taint=TAINT)
     yield
     if not cluster.ends_with_run:
         wait_until_gone(cluster)
-        cluster.kubectl("delete", "node", *FAKE_NODES)
+        cluster.kubectl("delete", "node", *FAKE_NODES, "--ignore-not-found")
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +94,7 @@ def operator(cluster: Cluster, crds: None) -> Iterator[None]:
         return
     settings: Object = {"defaultRules": OFF_BY_CREATE}
     settings["grafana"] = settings["alertmanager"] = settings["prometheus"] = OFF
-    settings["prometheusOperator"] = {"extraArgs": [f"--prometheus-instance-selector={OWNER}"]}
+    settings["prometheusOperator"] = {"extraArgs": [f"{flag}={OWNER}" for flag in ONLY_OURS]}
     ours = {"persistence": dict.fromkeys(CONSUMERS, OFF)}
     values = merged(for_stack(lab_values()), for_stack(settings), ours)
     release = Release(cluster, "traps", OPERATOR_SPACE, 4, values)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+import pytest
+
 from tests.cluster.programs import lock
 
 ALONE = "alone"
@@ -25,12 +27,29 @@ class Turns:
     """The turns of one process."""
 
     folder: Path
+    alone: bool = False
     _room: TextIO | None = None
 
     @property
     def held(self) -> bool:
         """Whether this process has a turn."""
         return bool(self._room)
+
+    def before(self, item: pytest.Item) -> None:
+        """Have the turn that a test needs; a unit test needs none."""
+        if not item.get_closest_marker("e2e") or item.get_closest_marker(OFF_NODE):
+            return
+        alone = bool(item.get_closest_marker(ALONE))
+        if self.held and alone != self.alone:
+            self.leave()
+        if not self.held:
+            self.take(alone=alone)
+
+    def after(self, item: pytest.Item, following: pytest.Item | None) -> None:
+        """Give the turn back where another file follows, or a test that needs another turn."""
+        same = following and following.path == item.path
+        if not same or self.alone != bool(following and following.get_closest_marker(ALONE)):
+            self.leave()
 
     def take(self, *, alone: bool = False) -> None:
         """Wait for a turn; who holds one has to leave first, or two would wait for each other."""
@@ -41,7 +60,7 @@ class Turns:
         # Who waits to be alone waits in the door: nobody slips in before.
         with lock(self.folder / "door.lock"):
             fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        self._room = room
+        self._room, self.alone = room, alone
 
     def leave(self) -> None:
         """Give the turn back; without one there is nothing to do."""

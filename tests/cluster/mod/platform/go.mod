@@ -2,6 +2,8 @@ module durable-prometheus-stack/tests/cluster/platform
 
 go 1.26.0
 
+// One for all that uses the libraries of Kubernetes, which are then compiled once. So the operator has
+// the Prometheus library of 0.314, one minor above its own, and CoreDNS is the last one before 1.37's.
 tool (
 	github.com/prometheus-operator/prometheus-operator/cmd/admission-webhook
 	github.com/prometheus-operator/prometheus-operator/cmd/operator
