@@ -153,6 +153,17 @@ class Cluster:
         """Delete an object and wait until it is gone; one that is not there is fine."""
         self.kubectl("delete", kind, name, "--ignore-not-found", *within(namespace))
 
+    def remove_namespace(self, name: str, timeout: float) -> None:
+        """Delete a namespace with all that is in it, and wait until it is gone.
+
+        First what runs there: while a namespace has pods, its controller looks again only after
+        half of their grace (Kubernetes' pkg/controller/namespace/deletion).
+        """
+        if self.get("namespace", name):
+            kinds = "daemonsets,deployments,statefulsets,pods"
+            self.kubectl("delete", kinds, "--all", *within(name), timeout=timeout)
+        self.kubectl("delete", "namespace", name, "--ignore-not-found", timeout=timeout)
+
     def wait(
         self,
         description: str,

@@ -140,9 +140,7 @@ class Release:
     def purge(self) -> None:
         """Remove the release with its data: namespace, volumes, classes and folders."""
         self._helm("uninstall", "--ignore-not-found")
-        self.cluster.kubectl(
-            "delete", "namespace", self.namespace, "--ignore-not-found", timeout=GONE_TIMEOUT
-        )
+        self.cluster.remove_namespace(self.namespace, GONE_TIMEOUT)
         for volume in self.cluster.objects("persistentvolumes"):
             labels = volume["metadata"].get("labels") or {}
             claim = volume["spec"].get("claimRef") or {}

@@ -9,7 +9,7 @@ import yaml
 
 from tests.cluster.cluster import Cluster, Object
 from tests.cluster.commands import run
-from tests.e2e.install import Values, chart, merged
+from tests.e2e.install import GONE_TIMEOUT, Values, chart, merged
 from tests.tools.documents import load
 from tests.tools.helm import KUBERNETES, ROOT, binary, environment
 
@@ -84,7 +84,7 @@ def allowed(cluster: Cluster, user: str, *rights: tuple[str, str, str]) -> dict[
 
 def remove(cluster: Cluster, namespace: str, objects: list[Object]) -> None:
     """Remove a namespace, what was applied beside it, and the volumes of its claims."""
-    cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", timeout=150)
+    cluster.remove_namespace(namespace, GONE_TIMEOUT)
     if objects:
         text = yaml.safe_dump_all(objects)
         cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=text)
