@@ -86,7 +86,7 @@ class Discovery:
     def volumes(self, storage_class: str) -> list[Object]:
         """Return the volumes of a class, by their paths."""
         found = self.cluster.objects("persistentvolumes")
-        mine = [each for each in found if storage_class == each["spec"]["storageClassName"]]
+        mine = [each for each in found if storage_class == each["spec"].get("storageClassName")]
         return sorted(mine, key=path)
 
     def wait_for_volumes(self, storage_class: str, phase: str, number: int = 1) -> list[Object]:
@@ -188,7 +188,7 @@ def remove_volumes(found: Discovery) -> None:
     """Remove the volumes of the classes, which are not the release's, once it is gone."""
     classes = {each["name"] for each in found.release.values["localProvisioner"]["classes"]}
     for each in found.cluster.objects("persistentvolumes"):
-        if each["spec"]["storageClassName"] in classes:
+        if each["spec"].get("storageClassName") in classes:
             found.cluster.delete("persistentvolume", each["metadata"]["name"])
 
 
