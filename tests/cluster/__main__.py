@@ -37,9 +37,10 @@ def up(machine: Machine) -> None:
 
 
 def down(machine: Machine) -> None:
-    """Take the cluster down."""
+    """Take the cluster down, or what a killed run left of one."""
+    told = "the cluster is down" if machine.running else "no cluster is up"
     machine.down()
-    print("no cluster is up")
+    print(told)
 
 
 def status(machine: Machine) -> None:

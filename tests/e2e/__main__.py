@@ -42,10 +42,10 @@ def main(options: Sequence[str]) -> int:
     end_on_sigterm()
     paths = [each for each in options if Path(each.partition("::")[0]).exists()]
     if paths:
-        print(f"{paths[0]}: say -k NAME, or run pytest on the file", file=sys.stderr)
+        print(f"{paths[0]}: say -k NAME, or run pytest with -m e2e on the file", file=sys.stderr)
         return pytest.ExitCode.USAGE_ERROR
     try:
-        return worst(parts(options))
+        code = worst(parts(options))
     except MissingRequirementError as error:
         print(f"no cluster: {error}", file=sys.stderr)
         return pytest.ExitCode.USAGE_ERROR
@@ -54,6 +54,9 @@ def main(options: Sequence[str]) -> int:
         return BROKEN
     except KeyboardInterrupt:
         return pytest.ExitCode.INTERRUPTED
+    if code == NO_TESTS:
+        print(f"no test is meant by {' '.join(options)}", file=sys.stderr)
+    return code
 
 
 def parts(options: Sequence[str]) -> Iterator[int]:
@@ -90,7 +93,7 @@ def run_pytest(*words: str, env: Mapping[str, str] | None = None, quiet: bool = 
     dies with this process it dies too.
     """
     tie = ("setpriv", "--pdeathsig", "TERM") if env else ()
-    argv = (*tie, sys.executable, "-m", "pytest", *MARKED, *words)
+    argv = (*tie, sys.executable, "-m", "pytest", *MARKED, "-rfEs", *words)
     nowhere = subprocess.DEVNULL
     with subprocess.Popen(
         argv, env=env, stdin=nowhere, stdout=nowhere if quiet else None, process_group=0

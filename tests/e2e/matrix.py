@@ -177,13 +177,14 @@ class Matrix:
     item: pytest.Item
 
     @contextmanager
-    def row(self, event: str) -> Iterator[Callable[[Outcome], None]]:
+    def row(self, event: str, note: str = "") -> Iterator[Callable[[Outcome], None]]:
         """Open a row; it is written however the test ends, with its figures where there are any.
 
+        A note says what of them is meant to be so.
         It goes with the test's report: another process may be the one that prints it.
         """
         found: list[Outcome] = []
-        row = Row(event, "held")
+        row = Row(event, "held", note=note)
         try:
             yield found.append
         except pytest.skip.Exception as skipped:

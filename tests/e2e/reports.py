@@ -38,3 +38,4 @@ def tell(reporter: pytest.TerminalReporter, title: str, lines: Sequence[str]) ->
     path = FOLDER / f"{title.replace(' ', '-')}.txt"
     with path.open("a" if again else "w") as file:
         file.write(text)
+    reporter.write_line(f"kept in {path.relative_to(programs.REPOSITORY)}")

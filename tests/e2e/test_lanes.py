@@ -155,7 +155,7 @@ def test_exit_code_of_both_parts(codes: list[int], expected: int) -> None:
 def test_files_are_not_for_both_parts(capsys: pytest.CaptureFixture[str]) -> None:
     """A path would be run by both parts, so it is refused before anything is done."""
     assert pytest.ExitCode.USAGE_ERROR == main(["tests/e2e/test_lanes.py::test_x"])
-    assert "say -k NAME" in capsys.readouterr().err
+    assert "say -k NAME, or run pytest with -m e2e on the file" in capsys.readouterr().err
 
 
 def test_findings_are_told_once() -> None:

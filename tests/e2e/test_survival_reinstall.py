@@ -32,7 +32,7 @@ def reinstall(stack: Stack) -> None:
 def test_rival_claim(survivor: Stack, matrix: Matrix) -> None:
     """While our claim is not there, a claim of the same class cannot take its volume."""
     event = "rival claim while ours is gone"
-    with matrix.row(event) as measured:
+    with matrix.row(event, "one claim is deleted on purpose, its volume stays") as measured:
         if not survivor.release.values["persistence"]["prometheus"].get("volumes"):
             pytest.skip("the volumes are provisioned: there is none to take")
         name = prometheus_claim(survivor)
